@@ -1,0 +1,59 @@
+package io.loam.model.address;
+
+import java.net.InetAddress;
+
+/// A range of addresses of one family, `10.0.0.0/8` or `fd00::/8`. A single host is a block of full length.
+///
+/// @param address first address; bits beyond the prefix are ignored when matching
+/// @param prefixLength 0 to 32 for IPv4, 0 to 128 for IPv6
+public record CidrBlock(InetAddress address, int prefixLength) {
+    public CidrBlock {
+        int longest = address.getAddress().length * 8;
+        if (prefixLength < 0 || prefixLength > longest) {
+            throw new IllegalArgumentException("prefix length of " + address.getHostAddress() + ": " + prefixLength
+                    + " (expected: 0 to " + longest + ")");
+        }
+    }
+
+    /// A block that holds just this address.
+    public static CidrBlock host(InetAddress address) {
+        return new CidrBlock(address, address.getAddress().length * 8);
+    }
+
+    /// Reads `address` or `address/length`; never resolves names.
+    ///
+    /// @throws IllegalArgumentException with the value and what was expected
+    public static CidrBlock parse(String text) {
+        int slash = text.indexOf('/');
+        try {
+            var address = InetAddress.ofLiteral(slash < 0 ? text : text.substring(0, slash));
+            return slash < 0 ? host(address) : new CidrBlock(address, Integer.parseInt(text.substring(slash + 1)));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(
+                    "\"" + text + "\" (expected: an IP address or CIDR block such as 10.0.0.0/8 or fd00::/8)", e);
+        }
+    }
+
+    /// Whether `candidate` is of the same family and inside the block. Allocates (a copy of the address): for
+    /// decisions per packet or request use the compiled form in {@code io.loam.model.policy.Authorizer}.
+    public boolean contains(InetAddress candidate) {
+        byte[] a = address.getAddress();
+        byte[] b = candidate.getAddress();
+        if (a.length != b.length) {
+            return false;
+        }
+        int whole = prefixLength / 8;
+        for (int i = 0; i < whole; i++) {
+            if (a[i] != b[i]) {
+                return false;
+            }
+        }
+        int rest = prefixLength % 8;
+        return rest == 0 || ((a[whole] ^ b[whole]) & 0xff) >>> (8 - rest) == 0;
+    }
+
+    @Override
+    public String toString() {
+        return address.getHostAddress() + "/" + prefixLength;
+    }
+}

@@ -1,0 +1,17 @@
+package io.loam.model.address;
+
+/// How to reach a waypoint or an east-west gateway.
+public record GatewayAddress(Destination destination, int hbonePort) {
+    public GatewayAddress {
+        if (hbonePort < 0 || hbonePort > 65535) {
+            throw new IllegalArgumentException("hbone port: " + hbonePort + " (expected: 0 to 65535)");
+        }
+    }
+
+    /// A gateway is named by the service in front of it or by an address.
+    public sealed interface Destination {
+        record ByHostname(NamespacedHostname service) implements Destination {}
+
+        record ByAddress(NetworkAddress address) implements Destination {}
+    }
+}

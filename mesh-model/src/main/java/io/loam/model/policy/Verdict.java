@@ -1,0 +1,20 @@
+package io.loam.model.policy;
+
+/// The answer of {@link Authorizer}. Instances are built with the snapshot, so that deciding allocates nothing.
+public sealed interface Verdict {
+    /// @param policy `namespace/name` of the ALLOW policy that matched, or "" where no ALLOW policy applies
+    record Allowed(String policy) implements Verdict {}
+
+    /// @param policy `namespace/name` of the DENY policy
+    /// @param rule index of the matching rule in the policy, from 0
+    record Denied(String policy, int rule) implements Verdict {}
+
+    /// ALLOW policies apply and none matched.
+    ///
+    /// @param policies how many were tried
+    record NotMatched(int policies) implements Verdict {}
+
+    default boolean allows() {
+        return this instanceof Allowed;
+    }
+}
