@@ -1,0 +1,5 @@
+/// YAML text as mappings, lists and scalars that know their place and their path. Start at `YamlText`.
+@NullMarked
+package io.loam.config.yaml;
+
+import org.jspecify.annotations.NullMarked;
