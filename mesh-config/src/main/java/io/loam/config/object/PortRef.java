@@ -7,7 +7,7 @@ import java.util.OptionalInt;
 /// A port by number, or by the name a container gives it.
 public sealed interface PortRef {
     /// @param port 1 to 65535
-    record Number(int port) implements PortRef {
+    record Numbered(int port) implements PortRef {
         @Override
         public String toString() {
             return Integer.toString(port);
@@ -25,7 +25,7 @@ public sealed interface PortRef {
     /// protocol.
     default OptionalInt resolve(PodSpec pod, TransportProtocol protocol) {
         return switch (this) {
-            case Number(int port) -> OptionalInt.of(port);
+            case Numbered(int port) -> OptionalInt.of(port);
             case Named(String name) ->
                 pod.containers().stream()
                         .flatMap(container -> container.ports().stream())
@@ -38,7 +38,7 @@ public sealed interface PortRef {
     /// As {@link #resolve(PodSpec, TransportProtocol)}, among the ports of one container: what probes refer to.
     default OptionalInt resolve(List<ContainerPort> ports) {
         return switch (this) {
-            case Number(int port) -> OptionalInt.of(port);
+            case Numbered(int port) -> OptionalInt.of(port);
             case Named(String name) ->
                 ports.stream()
                         .filter(port -> port.name().equals(name))
