@@ -1,0 +1,85 @@
+package io.loam.cli.lab;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Optional;
+
+/// The API of one lab. Blocking calls, usable from any thread.
+///
+/// @param name the lab
+/// @param port where its API listens on 127.0.0.1
+/// @param token proves to the API that the caller may read the lab's directory
+public record RunningLab(String name, int port, String token) {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    /// Everything asked for is in the lab's memory: an answer later than this means that the lab hangs.
+    private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
+
+    public JsonNode status() throws LabException {
+        return get("/status");
+    }
+
+    public JsonNode problems() throws LabException {
+        return get("/problems");
+    }
+
+    /// @param kind `pods`, `services` or `workloads`
+    public JsonNode list(String kind) throws LabException {
+        return get("/" + kind);
+    }
+
+    public JsonNode entryInto(String pod, Optional<String> container) throws LabException {
+        return get("/exec?" + query(pod, container));
+    }
+
+    public JsonNode logFiles(String pod, Optional<String> container) throws LabException {
+        return get("/logs?" + query(pod, container));
+    }
+
+    private static String query(String pod, Optional<String> container) {
+        var query = "pod=" + URLEncoder.encode(pod, StandardCharsets.UTF_8);
+        return container
+                .map(name -> query + "&container=" + URLEncoder.encode(name, StandardCharsets.UTF_8))
+                .orElse(query);
+    }
+
+    private JsonNode get(String path) throws LabException {
+        var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
+                .header("Authorization", "Bearer " + token)
+                .timeout(ANSWER_TIMEOUT)
+                .build();
+        try (var client =
+                HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()) {
+            var response = client.send(request, BodyHandlers.ofString());
+            var body = JSON.readTree(response.body());
+            if (response.statusCode() != 200) {
+                throw new LabException(body.path("error")
+                        .asText("lab " + name + " answered " + response.statusCode() + " to " + path));
+            }
+            return body;
+        } catch (JsonProcessingException e) {
+            throw new LabException(
+                    "lab " + name + " answered " + path + " with something other than JSON: " + e.getOriginalMessage());
+        } catch (IOException e) {
+            throw new LabException("lab " + name + " does not answer on port " + port + " (" + e.getMessage()
+                    + "): stop it with 'loam down " + name + "'");
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new LabException("interrupted");
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "RunningLab[" + name + ", port=" + port + "]"; // the token stays out of logs
+    }
+}
