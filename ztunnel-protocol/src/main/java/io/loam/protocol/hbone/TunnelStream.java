@@ -7,29 +7,34 @@ import io.netty.buffer.ByteBuf;
 ///
 /// All methods are called on the tunnel's event loop.
 public interface TunnelStream {
-    /// Queues bytes for the peer. Takes ownership of `data`. Nothing leaves before {@link #flush()}.
+    /// Queues bytes for the peer. Takes ownership of `data`. Nothing leaves before {@link #flush()}. Bytes written
+    /// after
+    /// the end of the stream are dropped.
     void write(ByteBuf data);
 
     /// Sends what was written. The tunnel flushes its socket once per turn of the loop, whoever asked.
     void flush();
 
     /// Whether the peer's window and the tunnel's buffer have room. When false, stop reading the application until
-    /// {@link Listener#onWritabilityChanged}.
+    /// {@link Listener#onWritable}. Look after each {@link #write}.
     boolean isWritable();
 
     /// Tells the peer that the application took `bytes` of what {@link Listener#onData} delivered, so that it may send
-    /// as much again. Every delivered byte is credited exactly once.
+    /// as much again. Every delivered byte is credited exactly once; after the end of the stream that is allowed
+    and
+    /// does nothing.
     void credit(int bytes);
 
     /// Ends this direction (FIN) after all that was written; the other one stays open.
     void endStream();
 
-    /// Gives the stream up in both directions: RST_STREAM with an HTTP/2 error code (RFC 9113, 7). Queued bytes may be
-    /// lost. Does nothing if the stream has already ended in both directions.
+    /// Gives the stream up in both directions: RST_STREAM with an HTTP/2 error code (RFC 9113, 7). What was written and
+    /// fits the peer's window goes out before it, the rest is dropped. Does nothing if the stream has already
+    ended. The
+    /// listener hears nothing more.
     void reset(long errorCode);
 
-    /// What comes from the peer. Called on the tunnel's event loop, never from inside a call of the stream's own
-    /// methods other than by a later turn of the loop.
+    /// What comes from the peer. Called on the tunnel's event loop, never from inside one of the stream's own methods.
     interface Listener {
         /// Bytes of the peer, as they arrive. The callee owns `data`.
         void onData(ByteBuf data);
@@ -40,10 +45,16 @@ public interface TunnelStream {
         /// The peer ended its direction. Bytes delivered before stay valid.
         void onEndStream();
 
-        /// The stream is gone: RST_STREAM from the peer, or the tunnel under it ended. Called at most once, never
-        /// after both directions ended in order.
+        /// Both directions ended in order, and the last byte went into the tunnel's socket. Nothing is called after it.
+        void onFinished();
+
+        /// The stream is gone before both directions ended: RST_STREAM from the peer, or the tunnel under it ended.
+        /// Nothing is called after it. A peer that resets with NO_ERROR or CANCEL after its END_STREAM took
+        nothing
+        /// back: all it sent has been delivered, and it merely reads no more.
         void onReset(long errorCode);
 
-        void onWritabilityChanged(boolean writable);
+        /// {@link #isWritable()} has become true again.
+        void onWritable();
     }
 }
