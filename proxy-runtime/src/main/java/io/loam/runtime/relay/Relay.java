@@ -4,6 +4,7 @@ import io.loam.protocol.hbone.TunnelStream;
 import io.netty.channel.socket.DuplexChannel;
 
 /// Joins an application's socket with a stream of a tunnel on the same event loop.
+@SuppressWarnings("DoNotCallSuggester")
 public final class Relay {
     private Relay() {}
 

@@ -3,11 +3,11 @@ package io.loam.runtime.tunnel;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 
-/// Where the pool gets the certificate of a source identity from. Asked once per dial, so that a renewed certificate is
-/// used from the next tunnel on.
+/// Where the pool gets the certificate of a source identity from. Asked once per dial, so that a renewed certificate
+/// is used from the next tunnel on.
 @FunctionalInterface
 public interface ClientTlsSource {
-    /// @return completes when a certificate is there, in whatever time that takes (the pool has its own limit), or fails
-    ///     with the reason why there is none
+    /// @return completes when a certificate is there, in whatever time that takes (the pool has its own limit),
+    ///     or fails with the reason why there is none
     Future<ClientTls> clientTls(TunnelKey key, EventLoop loop);
 }

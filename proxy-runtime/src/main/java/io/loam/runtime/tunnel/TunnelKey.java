@@ -5,8 +5,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.Set;
 
-/// What two streams must have in common to ride one tunnel. Compared in full at every checkout: a tunnel proves one source
-/// to one destination, and a hash that happens to match proves nothing (hazard T18).
+/// What two streams must have in common to ride one tunnel. Compared in full at every checkout: a tunnel proves one
+/// source to one destination, and a hash that happens to match proves nothing (hazard T18).
 ///
 /// @param source identity whose certificate the tunnel presents
 /// @param sourceAddress address the tunnel's socket is bound to: the destination and its network policy see it

@@ -4,8 +4,9 @@ import io.loam.protocol.hbone.ConnectRequest;
 import io.loam.protocol.hbone.PendingConnect;
 import io.netty.channel.EventLoop;
 
-/// The outbound tunnels of one local workload on one event loop. Everything happens on that loop; nothing is shared with
-/// other loops or other workloads.
+/// The outbound tunnels of one local workload on one event loop. Everything happens on that loop; nothing is shared
+/// with other loops or other workloads.
+@SuppressWarnings("DoNotCallSuggester")
 public final class TunnelPool implements AutoCloseable {
     private final EventLoop loop;
 

@@ -8,8 +8,8 @@ public sealed interface ConnectFailure {
     /// For logs: what happened, with the peer's own words where it has any.
     String reason();
 
-    /// Whether the peer is known not to have acted on the request, so that the same request may go out again on another
-    /// tunnel (RFC 9113, 8.7).
+    /// Whether the peer is known not to have acted on the request, so that the same request may go out again on
+    /// another tunnel (RFC 9113, 8.7).
     default boolean mayRetry() {
         return false;
     }

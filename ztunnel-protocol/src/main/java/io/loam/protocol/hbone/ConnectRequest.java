@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 /// What the client of a tunnel asks for with one CONNECT: a connection to `authority`, and what it says about the
 /// source.
 ///
-/// The texts are as on the wire. A server must not believe any of them before it knows that the peer may speak for the
-/// source; only the authority is checked here, and only for being there.
+/// The texts are as on the wire. A server must not believe any of them before it knows that the peer may speak for
+/// the source; only the authority is checked here, and only for being there.
 ///
 /// @param authority `ip:port` (IPv6 in brackets) or `hostname:port`
 /// @param baggage the source workload; several fields are joined with a comma

@@ -1,6 +1,7 @@
 package io.loam.protocol.hbone;
 
 /// placeholder
+@SuppressWarnings("DoNotCallSuggester")
 public final class HboneServerHandler {
     private HboneServerHandler() {}
 

@@ -13,8 +13,9 @@ public interface PendingStream {
     /// @param status 400, 401 or 503 (wire reference, 2.3)
     void refuse(int status);
 
-    /// Registers what to do when the peer gives up before the verdict: cancel the dial at once (hazard T3). Called at
-    /// most once, and never after {@link #accept} or {@link #refuse}. Runs immediately if it has already happened.
+    /// Registers what to do when the peer gives up before the verdict: cancel the dial at once (hazard T3). Called
+    /// at most once, and never after {@link #accept} or {@link #refuse}. Runs immediately if it has already
+    /// happened.
     void whenAbandoned(Runnable action);
 
     /// Whether the peer still waits for the verdict.

@@ -1,7 +1,7 @@
 package io.loam.protocol.hbone;
 
-/// The answer to a CONNECT. Exactly one of the two methods is called, once, on the tunnel's event loop; neither after
-/// {@link PendingConnect#cancel()}. Never from inside the call that asked.
+/// The answer to a CONNECT. Exactly one of the two methods is called, once, on the tunnel's event loop; neither
+/// after {@link PendingConnect#cancel()}. Never from inside the call that asked.
 public interface StreamOpening {
     /// The peer answered 200.
     ///

@@ -2,8 +2,8 @@ package io.loam.protocol.hbone;
 
 import io.netty.buffer.ByteBuf;
 
-/// One CONNECT stream inside a tunnel, that is one connection of an application. The relay talks to this and to nothing
-/// of HTTP/2, so that the framing below can be replaced.
+/// One CONNECT stream inside a tunnel, that is one connection of an application. The relay talks to this and to
+/// nothing of HTTP/2, so that the framing below can be replaced.
 ///
 /// All methods are called on the tunnel's event loop.
 public interface TunnelStream {
@@ -19,22 +19,21 @@ public interface TunnelStream {
     /// {@link Listener#onWritable}. Look after each {@link #write}.
     boolean isWritable();
 
-    /// Tells the peer that the application took `bytes` of what {@link Listener#onData} delivered, so that it may send
-    /// as much again. Every delivered byte is credited exactly once; after the end of the stream that is allowed
-    and
-    /// does nothing.
+    /// Tells the peer that the application took `bytes` of what {@link Listener#onData} delivered, so that it may
+    /// send as much again. Every delivered byte is credited exactly once; after the end of the stream that is
+    /// allowed and does nothing.
     void credit(int bytes);
 
     /// Ends this direction (FIN) after all that was written; the other one stays open.
     void endStream();
 
-    /// Gives the stream up in both directions: RST_STREAM with an HTTP/2 error code (RFC 9113, 7). What was written and
-    /// fits the peer's window goes out before it, the rest is dropped. Does nothing if the stream has already
-    ended. The
-    /// listener hears nothing more.
+    /// Gives the stream up in both directions: RST_STREAM with an HTTP/2 error code (RFC 9113, 7). What was written
+    /// and fits the peer's window goes out before it, the rest is dropped. Does nothing if the stream has already
+    /// ended. The listener hears nothing more.
     void reset(long errorCode);
 
-    /// What comes from the peer. Called on the tunnel's event loop, never from inside one of the stream's own methods.
+    /// What comes from the peer. Called on the tunnel's event loop, never from inside one of the stream's own
+    /// methods.
     interface Listener {
         /// Bytes of the peer, as they arrive. The callee owns `data`.
         void onData(ByteBuf data);
@@ -45,12 +44,13 @@ public interface TunnelStream {
         /// The peer ended its direction. Bytes delivered before stay valid.
         void onEndStream();
 
-        /// Both directions ended in order, and the last byte went into the tunnel's socket. Nothing is called after it.
+        /// Both directions ended in order, and the last byte went into the tunnel's socket. Nothing is called after
+        /// it.
         void onFinished();
 
         /// The stream is gone before both directions ended: RST_STREAM from the peer, or the tunnel under it ended.
         /// Nothing is called after it. A peer that resets with NO_ERROR or CANCEL after its END_STREAM took
-        nothing
+        /// nothing
         /// back: all it sent has been delivered, and it merely reads no more.
         void onReset(long errorCode);
 
