@@ -1,0 +1,174 @@
+package io.loam.protocol.tls;
+
+import io.loam.model.identity.SpiffeId;
+import io.loam.protocol.tls.PeerRefusedException.Reason;
+import java.net.Socket;
+import java.security.GeneralSecurityException;
+import java.security.cert.CertPathValidator;
+import java.security.cert.CertPathValidatorException;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.PKIXParameters;
+import java.security.cert.TrustAnchor;
+import java.security.cert.X509Certificate;
+import java.time.InstantSource;
+import java.util.Arrays;
+import java.util.Date;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.X509ExtendedTrustManager;
+import org.jspecify.annotations.Nullable;
+
+/// Decides inside the handshake whether the peer is who it must be (wire reference, 2.1). Host names and SNI play no
+/// part. The client's expectation and the proved identity travel in the handshake's session, since one context serves
+/// all destinations.
+///
+/// Runs on event loops, any number at once.
+final class PeerTrust extends X509ExtendedTrustManager {
+    /// Session value, set by the client before the handshake: `Set<SpiffeId>`.
+    static final String EXPECTED = "loam.expected-identities";
+    /// Session value, set here after the checks passed: `SpiffeId`.
+    static final String PROVED = "loam.peer-identity";
+
+    private static final String SERVER_AUTH = "1.3.6.1.5.5.7.3.1"; // RFC 5280, 4.2.1.12
+    private static final String CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
+    private static final X509Certificate[] NO_ISSUERS = {};
+
+    private final Set<TrustAnchor> anchors;
+    private final Set<X509Certificate> roots;
+    private final String ownTrustDomain;
+    private final InstantSource clock;
+
+    PeerTrust(List<X509Certificate> roots, String ownTrustDomain, InstantSource clock) {
+        this.roots = Set.copyOf(roots);
+        this.anchors = roots.stream().map(root -> new TrustAnchor(root, null)).collect(Collectors.toUnmodifiableSet());
+        this.ownTrustDomain = ownTrustDomain;
+        this.clock = clock;
+    }
+
+    /// The server's check: any workload of our own trust domain; what it may do is decided per stream.
+    SpiffeId checkClient(X509Certificate[] chain) throws PeerRefusedException {
+        var leaf = checkChain(chain, CLIENT_AUTH, "clientAuth");
+        var peer = PeerIdentities.require(leaf);
+        if (!peer.trustDomain().equals(ownTrustDomain)) {
+            throw new PeerRefusedException(
+                    Reason.FOREIGN_TRUST_DOMAIN, peer + " (expected: trust domain " + ownTrustDomain + ")");
+        }
+        return peer;
+    }
+
+    /// The client's check: exactly one of those that may answer.
+    SpiffeId checkServer(X509Certificate[] chain, Set<SpiffeId> expected) throws PeerRefusedException {
+        var leaf = checkChain(chain, SERVER_AUTH, "serverAuth");
+        var peer = PeerIdentities.require(leaf);
+        if (!expected.contains(peer)) {
+            throw new PeerRefusedException(
+                    Reason.UNEXPECTED_IDENTITY,
+                    peer + " (expected: "
+                            + expected.stream()
+                                    .map(SpiffeId::toString)
+                                    .sorted()
+                                    .limit(8)
+                                    .collect(Collectors.joining(" or "))
+                            + ")");
+        }
+        return peer;
+    }
+
+    private X509Certificate checkChain(X509Certificate[] sent, String purpose, String purposeName)
+            throws PeerRefusedException {
+        if (sent.length == 0) {
+            throw new PeerRefusedException(Reason.UNTRUSTED_CHAIN, "no certificate");
+        }
+        var leaf = sent[0];
+        try {
+            var parameters = new PKIXParameters(anchors);
+            parameters.setRevocationEnabled(false); // revocation lists are a file, not part of the path
+            parameters.setDate(Date.from(clock.instant()));
+            var path = CertificateFactory.getInstance("X.509").generateCertPath(withoutRoots(sent));
+            CertPathValidator.getInstance("PKIX").validate(path, parameters);
+            var usages = leaf.getExtendedKeyUsage();
+            if (usages == null || !usages.contains(purpose)) {
+                throw new PeerRefusedException(
+                        Reason.WRONG_PURPOSE, "extended key usage " + usages + " (expected: " + purposeName + ")");
+            }
+        } catch (CertPathValidatorException e) {
+            throw new PeerRefusedException(
+                    Reason.UNTRUSTED_CHAIN,
+                    describe(leaf) + ": " + e.getMessage() + " (expected: a valid chain to one of " + anchors.size()
+                            + " roots)",
+                    e);
+        } catch (PeerRefusedException e) {
+            throw e;
+        } catch (GeneralSecurityException e) {
+            throw new PeerRefusedException(Reason.UNTRUSTED_CHAIN, "unreadable chain: " + e.getMessage(), e);
+        }
+        if (leaf.getBasicConstraints() >= 0) { // X.509-SVID, 4.1: signing certificates are no workloads
+            throw new PeerRefusedException(Reason.WRONG_PURPOSE, describe(leaf) + " is a CA certificate");
+        }
+        return leaf;
+    }
+
+    /// Some peers append the root; a path must end below its anchor.
+    private List<X509Certificate> withoutRoots(X509Certificate[] sent) {
+        return Arrays.stream(sent)
+                .filter(certificate -> !roots.contains(certificate))
+                .toList();
+    }
+
+    private static String describe(X509Certificate leaf) {
+        return PeerIdentities.of(leaf)
+                .map(SpiffeId::toString)
+                .orElseGet(() ->
+                        "certificate with serial " + leaf.getSerialNumber().toString(16));
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
+            throws CertificateException {
+        var peer = checkClient(chain);
+        engine.getSession().putValue(PROVED, peer);
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
+            throws CertificateException {
+        var expected = new HashSet<SpiffeId>();
+        if (engine.getSession().getValue(EXPECTED) instanceof Set<?> set) {
+            set.forEach(id -> expected.add((SpiffeId) id));
+        }
+        var peer = checkServer(chain, expected); // nothing expected: nothing matches, refused
+        engine.getSession().putValue(PROVED, peer);
+    }
+
+    /// Not sent to clients: they have one certificate, so naming issuers would only cost bytes.
+    @Override
+    public X509Certificate[] getAcceptedIssuers() {
+        return NO_ISSUERS;
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String authType, @Nullable Socket socket)
+            throws CertificateException {
+        throw new CertificateException("only engines are supported");
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String authType, @Nullable Socket socket)
+            throws CertificateException {
+        throw new CertificateException("only engines are supported");
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String authType) throws CertificateException {
+        throw new CertificateException("only engines are supported");
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String authType) throws CertificateException {
+        throw new CertificateException("only engines are supported");
+    }
+}
