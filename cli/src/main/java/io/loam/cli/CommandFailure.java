@@ -5,7 +5,8 @@ import picocli.CommandLine;
 import picocli.CommandLine.IExecutionExceptionHandler;
 import picocli.CommandLine.ParseResult;
 
-/// What the user sees when a command fails: one sentence for what can happen, a stack trace only for a bug of ours.
+/// What the user sees when a command fails: one sentence for what can happen, a stack trace only for a bug of
+/// ours.
 final class CommandFailure implements IExecutionExceptionHandler {
     @Override
     public int handleExecutionException(Exception failure, CommandLine command, ParseResult parsed) {

@@ -23,8 +23,8 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
-/// The arrows between folders point down, no program depends on another, packages form no cycles. The Maven modules
-/// say the first two already; this holds also for what reaches a class path by way of another module.
+/// The arrows between folders point down, no program depends on another, packages form no cycles. The Maven
+/// modules say the first two already; this holds also for what reaches a class path by way of another module.
 final class ArchitectureTest {
     /// Package under `io.loam` → the packages it may use. What is not named here is not allowed.
     private static final Map<String, Set<String>> ARROWS = arrows();

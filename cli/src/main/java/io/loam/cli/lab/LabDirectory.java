@@ -17,7 +17,8 @@ import java.util.regex.Pattern;
 public record LabDirectory(Path root) {
     public static final LabDirectory OF_THIS_MACHINE = new LabDirectory(Path.of("/run/loam"));
 
-    /// The name becomes part of the names of links and namespaces, of which the kernel allows 15 characters for a link.
+    /// The name becomes part of the names of links and namespaces, of which the kernel allows 15 characters for a
+    /// link.
     private static final Pattern NAME = Pattern.compile("[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?");
 
     private static final ObjectMapper JSON = new ObjectMapper();

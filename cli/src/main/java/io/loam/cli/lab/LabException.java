@@ -1,6 +1,7 @@
 package io.loam.cli.lab;
 
-/// The lab cannot do what was asked. The message is one sentence for the user and says what to do where that is known.
+/// The lab cannot do what was asked. The message is one sentence for the user and says what to do where that is
+/// known.
 public final class LabException extends Exception {
     private static final long serialVersionUID = 1;
 

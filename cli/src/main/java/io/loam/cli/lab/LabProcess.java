@@ -17,9 +17,8 @@ public final class LabProcess {
         this.labs = labs;
     }
 
-    /// Starts a lab that outlives this command: in a session of its own, so that ctrl-C and the end of the terminal do
-    /// not
-    /// reach it.
+    /// Starts a lab that outlives this command: in a session of its own, so that ctrl-C and the end of the
+    /// terminal do not reach it.
     ///
     /// @param files absolute
     public Process start(String lab, List<Path> files) throws LabException {

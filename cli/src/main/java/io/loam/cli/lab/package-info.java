@@ -2,33 +2,28 @@
 /// only.
 ///
 /// **Starting and stopping.** The command runs `io.loam.lab.Main up NAME FILE..` as a detached process whose output
-/// goes to
-/// `/run/loam/NAME/daemon.log`, and `io.loam.lab.Main down NAME` in the foreground; the latter also clears away what a
-/// killed
-/// lab left behind.
+/// goes to `/run/loam/NAME/daemon.log`, and `io.loam.lab.Main down NAME` in the foreground; the latter also clears away
+/// what a killed lab left behind.
 ///
 /// **Finding it.** `/run/loam/NAME/api.json` (mode 0600, written atomically as soon as the API answers):
 /// `{"lab": NAME, "pid": 4711, "port": 40123, "token": "…"}`. The API listens on 127.0.0.1 and wants
 /// `Authorization: Bearer TOKEN`. An answer other than 200 is `{"error": "one sentence"}`.
 ///
-/// | Request | Answer |
-/// | --- | --- |
-/// | `GET /status` | `{"state": "starting"\|"ready"\|"failed", "pending": ["pod shop/web-1: not ready", …], "reason":
-/// "…" if failed}` |
-/// | `GET /problems` | `[{"severity": "error"\|"warning", "text": "file:line: Kind ns/name: field: value (expected:
-/// …)", …}]` |
-/// | `GET /pods` | `[{"namespace", "name", "node", "phase", "ready": true, "ips": […], "mesh": "captured"\|"-",
-/// "serviceAccount", "owner", "labels": {}}]` |
-/// | `GET /services` | `[{"namespace", "name", "type", "addresses": […], "ports": ["http 80->8080"], "endpoints": 2,
-/// "selector": {}}]` |
-/// | `GET /workloads` | `[{"namespace", "name", "node", "ips": […], "identity": "spiffe://…", "protocol":
-/// "HBONE"\|"TCP", "status", "services": […], "uid"}]` |
-/// | `GET /exec?pod=NS/NAME&container=C` | `{"argv": ["nsenter", …]}`: what to put before a command so that it runs
-/// inside the pod |
-/// | `GET /logs?pod=NS/NAME&container=C` | `[{"container", "path"}]`: files to read and follow |
+/// The answers are JSON:
+/// - `GET /status`: `{"state": "starting"|"ready"|"failed", "pending": ["pod shop/web-1: not ready"], "reason": "…"}`
+/// - `GET /problems`: `[{"severity": "error"|"warning", "text": "file:line: Kind ns/name: field: value (…)"}]`
+/// - `GET /pods`: objects of `namespace`, `name`, `node`, `phase`, `ready` (boolean), `ips` (array),
+///   `mesh` (`captured` or `-`), `serviceAccount`, `owner`, `labels` (object)
+/// - `GET /services`: objects of `namespace`, `name`, `type`, `addresses` (array), `ports` (array of `http 80->8080`),
+///   `endpoints` (how many are ready), `selector` (object)
+/// - `GET /workloads`: objects of `namespace`, `name`, `node`, `ips` (array), `identity`, `protocol` (`HBONE` or
+/// `TCP`),
+///   `status`, `services` (array), `uid`
+/// - `GET /exec?pod=NS/NAME&container=C`: `{"argv": ["nsenter", …]}`, what to put before a command so that it runs
+///   inside the pod
+/// - `GET /logs?pod=NS/NAME&container=C`: objects of `container` and `path`: files to read and follow
 ///
-/// `pod` may leave out the namespace where the name is unique, and may name a Deployment (its first ready pod is
-/// meant).
+/// `pod` may leave out the namespace where the name is unique, and may name a Deployment (its first ready pod).
 @NullMarked
 package io.loam.cli.lab;
 
