@@ -1,0 +1,129 @@
+package io.loam.runtime.accesslog;
+
+import io.loam.runtime.config.LogConfig;
+import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
+
+/// Renders a line (wire reference, 8.2): fields in a fixed order, empty ones left out.
+final class AccessLogFormat {
+    private final boolean json;
+
+    AccessLogFormat(LogConfig.Format format) {
+        json = switch (format) {
+            case PLAIN -> false;
+            case JSON -> true;
+        };
+    }
+
+    void append(StringBuilder out, AccessLogEntry entry) {
+        if (json) {
+            out.append("{\"level\":\"").append(entry.kind().level).append("\",\"time\":\"");
+            out.append(entry.time()).append("\",\"scope\":\"access\",\"message\":\"");
+            out.append(entry.kind().message).append('"');
+        } else {
+            out.append(entry.time()).append('\t').append(entry.kind().level).append("\taccess\t");
+            out.append(entry.kind().message).append('\t');
+        }
+        int start = out.length();
+        var source = entry.source();
+        var destination = entry.destination();
+        bare(out, start, "src.addr", address(entry.sourceAddress()));
+        if (source != null) {
+            quoted(out, start, "src.workload", source.name().isEmpty() ? source.canonicalName() : source.name());
+            quoted(out, start, "src.namespace", source.namespace());
+        }
+        quoted(out, start, "src.identity", text(entry.sourceIdentity()));
+        if (source != null) {
+            quoted(out, start, "src.cluster", source.clusterId());
+        }
+        bare(out, start, "dst.addr", address(entry.destinationAddress()));
+        bare(out, start, "dst.hbone_addr", text(entry.tunnelTarget()));
+        quoted(out, start, "dst.service", text(entry.service()));
+        if (destination != null) {
+            quoted(
+                    out,
+                    start,
+                    "dst.workload",
+                    destination.name().isEmpty() ? destination.canonicalName() : destination.name());
+            quoted(out, start, "dst.namespace", destination.namespace());
+        }
+        quoted(out, start, "dst.identity", text(entry.destinationIdentity()));
+        if (destination != null) {
+            quoted(out, start, "dst.cluster", destination.clusterId());
+        }
+        quoted(out, start, "direction", entry.direction().label);
+        var duration = entry.duration();
+        if (duration != null) {
+            number(out, start, "bytes_sent", entry.bytesSent());
+            number(out, start, "bytes_recv", entry.bytesReceived());
+            quoted(out, start, "duration", duration.toMillis() + "ms");
+        }
+        quoted(out, start, "error", text(entry.error()));
+        quoted(out, start, "code", text(entry.code()));
+        if (json) {
+            out.append('}');
+        }
+        out.append('\n');
+    }
+
+    private void number(StringBuilder out, int start, String key, long value) {
+        key(out, start, key);
+        out.append(value);
+    }
+
+    /// Addresses stand without quotes in the plain form, as ztunnel prints them.
+    private void bare(StringBuilder out, int start, String key, String value) {
+        if (json) {
+            quoted(out, start, key, value);
+        } else if (!value.isEmpty()) {
+            key(out, start, key);
+            // An authority comes from the peer: it may not break the line.
+            for (int i = 0; i < value.length(); i++) {
+                char c = value.charAt(i);
+                out.append(c <= ' ' || c > '~' ? '?' : c);
+            }
+        }
+    }
+
+    private void quoted(StringBuilder out, int start, String key, String value) {
+        if (value.isEmpty()) {
+            return;
+        }
+        key(out, start, key);
+        out.append('"');
+        for (int i = 0; i < value.length(); i++) {
+            char c = value.charAt(i);
+            if (c == '"' || c == '\\') {
+                out.append('\\').append(c);
+            } else if (c < ' ' || c == 0x7f) {
+                out.append(String.format("\\u%04x", (int) c));
+            } else {
+                out.append(c);
+            }
+        }
+        out.append('"');
+    }
+
+    private void key(StringBuilder out, int start, String key) {
+        if (json) {
+            out.append(",\"").append(key).append("\":");
+        } else {
+            if (out.length() > start) {
+                out.append(' ');
+            }
+            out.append(key).append('=');
+        }
+    }
+
+    private static String text(@Nullable Object value) {
+        return value == null ? "" : value.toString();
+    }
+
+    private static String address(@Nullable InetSocketAddress address) {
+        if (address == null || address.getAddress() == null) {
+            return "";
+        }
+        var host = address.getAddress().getHostAddress();
+        return (host.indexOf(':') >= 0 ? "[" + host + "]" : host) + ":" + address.getPort();
+    }
+}

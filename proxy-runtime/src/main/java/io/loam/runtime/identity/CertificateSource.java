@@ -1,0 +1,327 @@
+package io.loam.runtime.identity;
+
+import io.loam.model.identity.SpiffeId;
+import io.loam.protocol.tls.MeshTls;
+import io.loam.runtime.time.Backoff;
+import io.loam.runtime.time.Timer;
+import java.io.IOException;
+import java.security.GeneralSecurityException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.PriorityQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The certificates of the workloads on this node, with their life cycle (wire reference, section 5; hazards I7,
+/// I9, I11).
+///
+/// A certificate is asked for when the first workload of an identity joins, renewed at half of its life, and
+/// dropped when
+/// the last workload leaves. At most {@value #MOST_IN_FLIGHT} requests run at once; one that a connection waits for
+/// goes
+/// before one for a workload that has just joined, and both go before renewals. When a request fails, the identity
+/// pauses
+/// (from 1 s, doubling, to 150 s) and what is still valid stays in use.
+///
+/// Thread-safe. The lock is held for map operations only; requests and TLS contexts are made on `executor`.
+public final class CertificateSource {
+    private static final Logger log = LoggerFactory.getLogger(CertificateSource.class);
+
+    static final int MOST_IN_FLIGHT = 8;
+    private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
+    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(150);
+    private static final double PAUSE_JITTER = 0.2;
+    private static final double RENEWAL_JITTER = 0.1;
+
+    /// So many failures in a row end the patience of waiting connections. One or two are common where a pod has
+    /// just
+    /// started and the CA has not heard of it yet.
+    private static final int FAILURES_BEFORE_WAITERS_HEAR = 3;
+
+    /// In the order in which requests are served.
+    private enum Priority {
+        /// A connection waits.
+        CONNECTION,
+        /// A workload has just joined.
+        WARM_UP,
+        /// A renewal.
+        BACKGROUND
+    }
+
+    private record Request(Entry entry, Priority priority, long sequence) {}
+
+    private final CertificateAuthority authority;
+    private final Executor executor;
+    private final Timer timer;
+    private final RandomGenerator random;
+    private final Object lock = new Object();
+    private final Map<SpiffeId, Entry> entries = new HashMap<>();
+    private final PriorityQueue<Request> queue =
+            new PriorityQueue<>(Comparator.comparing(Request::priority).thenComparingLong(Request::sequence));
+    private long sequence;
+    private int inFlight;
+
+    /// @param executor runs blocking requests, one task each: virtual threads
+    public CertificateSource(CertificateAuthority authority, Executor executor, Timer timer, RandomGenerator random) {
+        this.authority = authority;
+        this.executor = executor;
+        this.timer = timer;
+        this.random = random;
+    }
+
+    /// The certificate to present for an identity, at once if there is a valid one, otherwise when it arrives.
+    /// Fails with
+    /// {@link CertificateUnavailableException} when the CA refuses or stays away. Completes on any thread.
+    public CompletionStage<MeshTls> get(SpiffeId identity) {
+        synchronized (lock) {
+            var entry = entries.computeIfAbsent(identity, Entry::new);
+            var current = entry.current;
+            if (current != null && timer.now().isBefore(current.notAfter())) {
+                return CompletableFuture.completedStage(current);
+            }
+            if (entry.failures >= FAILURES_BEFORE_WAITERS_HEAR && !entry.requested()) {
+                return CompletableFuture.failedStage(entry.unavailable());
+            }
+            if (entry.pause == null) {
+                enqueue(entry, Priority.CONNECTION);
+            }
+            if (entry.waiting == null) {
+                entry.waiting = new CompletableFuture<>();
+            }
+            return entry.waiting.minimalCompletionStage();
+        }
+    }
+
+    /// A workload of this identity joined.
+    public void prefetch(SpiffeId identity) {
+        synchronized (lock) {
+            var entry = entries.computeIfAbsent(identity, Entry::new);
+            entry.users++;
+            if (entry.current == null && entry.pause == null) {
+                enqueue(entry, Priority.WARM_UP);
+            }
+        }
+    }
+
+    /// A workload of this identity left; with the last one the certificate goes too.
+    public void forget(SpiffeId identity) {
+        synchronized (lock) {
+            var entry = entries.get(identity);
+            if (entry == null || --entry.users > 0) {
+                return;
+            }
+            entries.remove(identity);
+            entry.cancelTimers();
+            queue.removeIf(request -> request.entry == entry);
+            entry.queued = null;
+            if (!entry.running) {
+                entry.failWaiting("its last workload left");
+            }
+        }
+    }
+
+    /// For the configuration dump.
+    public List<CertificateState> states() {
+        synchronized (lock) {
+            var states = new ArrayList<CertificateState>(entries.size());
+            entries.values().forEach(e -> states.add(new CertificateState(e.identity, e.current, e.lastError)));
+            return states;
+        }
+    }
+
+    private void enqueue(Entry entry, Priority priority) {
+        if (entry.running) {
+            return;
+        }
+        var queued = entry.queued;
+        if (queued != null) {
+            if (queued.priority.compareTo(priority) <= 0) {
+                return;
+            }
+            queue.remove(queued);
+        }
+        var request = new Request(entry, priority, sequence++);
+        entry.queued = request;
+        queue.add(request);
+        startNext();
+    }
+
+    private void startNext() {
+        while (inFlight < MOST_IN_FLIGHT) {
+            var request = queue.poll();
+            if (request == null) {
+                return;
+            }
+            var entry = request.entry;
+            entry.queued = null;
+            entry.running = true;
+            inFlight++;
+            executor.execute(() -> request(entry));
+        }
+    }
+
+    private void request(Entry entry) {
+        try {
+            var tls = MeshTls.of(authority.certify(entry.identity), timer::now);
+            finish(entry, tls, null);
+        } catch (IOException | GeneralSecurityException | RuntimeException e) {
+            finish(entry, null, e);
+        }
+    }
+
+    private void finish(Entry entry, @Nullable MeshTls tls, @Nullable Exception failure) {
+        CompletableFuture<MeshTls> answered = null;
+        synchronized (lock) {
+            inFlight--;
+            entry.running = false;
+            boolean wanted = entries.get(entry.identity) == entry;
+            if (tls != null) {
+                answered = entry.waiting;
+                entry.waiting = null;
+                if (wanted) {
+                    succeed(entry, tls);
+                }
+            } else if (wanted) {
+                fail(entry, failure);
+            } else {
+                entry.failWaiting("its last workload left");
+            }
+            startNext();
+        }
+        if (answered != null && tls != null) {
+            answered.complete(tls);
+        }
+    }
+
+    private void succeed(Entry entry, MeshTls tls) {
+        boolean renewed = entry.current != null;
+        entry.current = tls;
+        entry.lastError = null;
+        entry.failures = 0;
+        entry.backoff.reset();
+        var delay = untilRenewal(tls);
+        log.info(
+                "certificate {} identity={} until={} renewal.in={}",
+                renewed ? "renewed" : "received",
+                entry.identity,
+                tls.notAfter(),
+                delay);
+        entry.renewal = timer.after(delay, () -> renew(entry));
+    }
+
+    /// Half of the life, ± 10 %, so that identities that came together do not stay together (hazard I7). A clock
+    /// that is
+    /// behind the CA's asks again soon, but never in a tight loop.
+    private Duration untilRenewal(MeshTls tls) {
+        var now = timer.now();
+        var life = Duration.between(tls.notBefore(), tls.notAfter());
+        double share = 0.5 * (1 + RENEWAL_JITTER * (2 * random.nextDouble() - 1));
+        var due = tls.notBefore().plusNanos((long) (life.toNanos() * share));
+        var delay = now.isBefore(tls.notBefore()) ? FIRST_PAUSE : Duration.between(now, due);
+        return delay.compareTo(FIRST_PAUSE) < 0 ? FIRST_PAUSE : delay;
+    }
+
+    private void renew(Entry entry) {
+        synchronized (lock) {
+            entry.renewal = null;
+            if (entries.get(entry.identity) == entry && entry.users > 0 && entry.pause == null) {
+                enqueue(entry, Priority.BACKGROUND);
+            }
+        }
+    }
+
+    private void fail(Entry entry, @Nullable Exception failure) {
+        entry.failures++;
+        entry.lastError = String.valueOf(failure == null ? "unknown" : failure.getMessage());
+        entry.lastFailure = failure;
+        var pause = entry.backoff.pause();
+        log.warn(
+                "certificate request failed identity={} failures={} retry.in={} valid.until={}",
+                entry.identity,
+                entry.failures,
+                pause,
+                entry.current == null ? "none" : entry.current.notAfter(),
+                failure);
+        if (entry.failures >= FAILURES_BEFORE_WAITERS_HEAR) {
+            entry.failWaiting(entry.lastError);
+        }
+        entry.pause = timer.after(pause, () -> retry(entry));
+    }
+
+    private void retry(Entry entry) {
+        synchronized (lock) {
+            entry.pause = null;
+            if (entries.get(entry.identity) == entry && (entry.users > 0 || entry.waiting != null)) {
+                enqueue(entry, entry.waiting != null ? Priority.CONNECTION : Priority.BACKGROUND);
+            }
+        }
+    }
+
+    /// Guarded by `lock`.
+    private final class Entry {
+        final SpiffeId identity;
+        final Backoff backoff = new Backoff(FIRST_PAUSE, LONGEST_PAUSE, PAUSE_JITTER, random);
+        int users;
+        int failures;
+        boolean running;
+
+        @Nullable
+        Request queued;
+
+        @Nullable
+        MeshTls current;
+
+        @Nullable
+        CompletableFuture<MeshTls> waiting;
+
+        @Nullable
+        String lastError;
+
+        @Nullable
+        Exception lastFailure;
+
+        Timer.@Nullable Scheduled renewal;
+        Timer.@Nullable Scheduled pause;
+
+        Entry(SpiffeId identity) {
+            this.identity = identity;
+        }
+
+        boolean requested() {
+            return running || queued != null;
+        }
+
+        CertificateUnavailableException unavailable() {
+            return new CertificateUnavailableException(
+                    identity, lastError == null ? "not asked for" : lastError, lastFailure);
+        }
+
+        /// Completes outside the caller's stack, since a waiter's continuation may call back into this class.
+        void failWaiting(String reason) {
+            var waiter = waiting;
+            if (waiter != null) {
+                waiting = null;
+                var failure = new CertificateUnavailableException(identity, reason, lastFailure);
+                executor.execute(() -> waiter.completeExceptionally(failure));
+            }
+        }
+
+        void cancelTimers() {
+            if (renewal != null) {
+                renewal.cancel();
+            }
+            if (pause != null) {
+                pause.cancel();
+            }
+        }
+    }
+}
