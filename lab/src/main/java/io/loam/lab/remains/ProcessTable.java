@@ -92,7 +92,6 @@ public final class ProcessTable {
 
     private record Stat(char state, long session, long startTicks) {}
 
-
     /// proc_pid_stat(5); the name in field 2 may contain anything, so counting starts behind its last bracket.
     private static Stat stat(long pid) throws IOException {
         var line = Files.readString(PROC.resolve(pid + "/stat"), StandardCharsets.ISO_8859_1);
