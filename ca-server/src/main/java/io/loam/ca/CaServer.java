@@ -1,0 +1,65 @@
+package io.loam.ca;
+
+import io.loam.protocol.rpc.RpcListenConfig;
+import io.loam.protocol.rpc.RpcServer;
+import io.loam.protocol.token.TokenVerifier;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.function.Supplier;
+
+/// Serves `istio.v1.auth.IstioCertificateService` over TLS, with a certificate of its own making. {@link #close}
+/// ends it.
+public final class CaServer implements AutoCloseable {
+    private final RpcServer server;
+    private final CertificateService service;
+
+    private CaServer(RpcServer server, CertificateService service) {
+        this.server = server;
+        this.service = service;
+    }
+
+    /// Returns once it listens.
+    ///
+    /// @param dnsNames and `addresses`: what agents know the server by
+    /// @param tokens made for the audiences that are accepted here
+    /// @param pods asked once per request for the pods of that moment
+    /// @throws IOException if the address cannot be bound
+    public static CaServer start(
+            RpcListenConfig listen,
+            List<String> dnsNames,
+            List<InetAddress> addresses,
+            CertificateAuthority authority,
+            TokenVerifier tokens,
+            ImpersonationCheck check,
+            Supplier<? extends PodDirectory> pods,
+            InstantSource clock)
+            throws IOException {
+        var service = new CertificateService(authority, tokens, check, pods);
+        var server = RpcServer.start(
+                "ca", listen, () -> authority.issueServing(dnsNames, addresses), clock, List.of(service.bindService()));
+        return new CaServer(server, service);
+    }
+
+    /// Where it listens, with the port it was given.
+    public InetSocketAddress address() {
+        return server.address();
+    }
+
+    /// Certificates issued since the start.
+    public long issued() {
+        return service.issued();
+    }
+
+    /// Requests refused since the start, for whatever reason.
+    public long refused() {
+        return service.refused();
+    }
+
+    @Override
+    public void close() {
+        server.close();
+    }
+}
