@@ -2,6 +2,7 @@ package io.loam.cli;
 
 import io.loam.cli.lab.LabDirectory;
 import io.loam.cli.lab.LabProcess;
+import io.loam.cli.lab.LabStart;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -28,7 +29,7 @@ public final class Main implements Callable<Integer> {
     static CommandLine commandLine(LabDirectory labs) {
         var process = new LabProcess(labs);
         return new CommandLine(new Main())
-                .addSubcommand(new UpCommand(labs, process))
+                .addSubcommand(new UpCommand(labs, new LabStart(labs, process)))
                 .addSubcommand(new DownCommand(labs, process))
                 .addSubcommand(new GetCommand(labs))
                 .addSubcommand(new ExecCommand(labs))

@@ -1,0 +1,134 @@
+package io.loam.cli.lab;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// Starts a lab and waits until it is ready. Ctrl-C in the meantime takes it down again.
+public final class LabStart {
+    /// How often the lab is asked how far it is: often enough that starting does not feel slower than it is.
+    private static final Duration ASK_INTERVAL = Duration.ofMillis(100);
+
+    /// More would not be read.
+    private static final int PENDING_SHOWN = 3;
+
+    private final LabDirectory labs;
+    private final LabProcess process;
+
+    public LabStart(LabDirectory labs, LabProcess process) {
+        this.labs = labs;
+        this.process = process;
+    }
+
+    /// @param lab a checked name that no running lab has
+    /// @param files absolute
+    /// @param progress is told what is waited for, each time that changes
+    /// @return ready: every pod that can be is
+    /// @throws LabException it cannot start or is not ready in time; in the latter case it stays up
+    public RunningLab start(String lab, List<Path> files, Duration timeout, Consumer<String> progress)
+            throws LabException {
+        if (labs.names().contains(lab) && process.down(lab) != 0) { // killed, with namespaces of the same names left
+            throw new LabException("what is left of lab '" + lab + "' cannot be removed: see above");
+        }
+        var settled = new AtomicBoolean();
+        var interrupted = new Thread(() -> takeDown(lab, settled), "ctrl-c");
+        Runtime.getRuntime().addShutdownHook(interrupted);
+        try {
+            var daemon = process.start(lab, files);
+            return await(lab, daemon, timeout, progress);
+        } finally {
+            settled.set(true);
+        }
+    }
+
+    private void takeDown(String lab, AtomicBoolean settled) {
+        if (settled.get()) {
+            return;
+        }
+        System.err.println("loam: interrupted: taking lab '" + lab + "' down");
+        try {
+            process.down(lab);
+        } catch (LabException e) {
+            System.err.println("loam: " + e.getMessage());
+        }
+    }
+
+    private RunningLab await(String lab, Process daemon, Duration timeout, Consumer<String> progress)
+            throws LabException {
+        var deadline = System.nanoTime() + timeout.toNanos();
+        @Nullable RunningLab running = null;
+        var told = "";
+        while (System.nanoTime() - deadline < 0) {
+            if (!daemon.isAlive()) {
+                throw new LabException(
+                        "lab '" + lab + "': its process ended with code " + daemon.exitValue() + ": " + lastWords(lab));
+            }
+            if (running == null) {
+                running = labs.running(lab).orElse(null);
+            }
+            if (running != null) {
+                var status = running.status();
+                switch (status.path("state").asText()) {
+                    case "ready" -> {
+                        return running;
+                    }
+                    case "failed" ->
+                        throw new LabException(
+                                "lab '" + lab + "': " + status.path("reason").asText("failed, see " + labs.log(lab)));
+                    default -> told = tell(pending(status), told, progress);
+                }
+            }
+            pause(daemon);
+        }
+        if (running == null) {
+            throw new LabException(
+                    "lab '" + lab + "': did not start within " + timeout.toSeconds() + " s: see " + labs.log(lab));
+        }
+        throw new LabException("lab '" + lab + "': not ready within " + timeout.toSeconds() + " s, still pending: "
+                + pending(running.status()) + "; it stays up: 'loam get pods', 'loam logs POD', 'loam down " + lab
+                + "'");
+    }
+
+    private static String tell(String pending, String toldBefore, Consumer<String> progress) {
+        if (!pending.isEmpty() && !pending.equals(toldBefore)) {
+            progress.accept(pending);
+        }
+        return pending;
+    }
+
+    private static String pending(JsonNode status) {
+        var names = new ArrayList<String>();
+        status.path("pending").forEach(one -> names.add(one.asText()));
+        var shown = names.subList(0, Math.min(PENDING_SHOWN, names.size()));
+        var more = names.size() - shown.size();
+        return String.join("; ", shown) + (more > 0 ? "; and " + more + " more" : "");
+    }
+
+    /// Until the next question, or the end of the lab's process, whichever comes first.
+    private static void pause(Process daemon) throws LabException {
+        try {
+            daemon.waitFor(ASK_INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new LabException("interrupted");
+        }
+    }
+
+    private String lastWords(String lab) {
+        try {
+            var lines = Files.readAllLines(labs.log(lab));
+            var said = lines.reversed().stream().filter(line -> !line.isBlank()).findFirst();
+            return said.orElse("it said nothing") + " (all of it in " + labs.log(lab) + ")";
+        } catch (IOException e) {
+            return "and left no log (" + e.getMessage() + ")";
+        }
+    }
+}
