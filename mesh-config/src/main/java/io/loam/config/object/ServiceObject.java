@@ -3,12 +3,12 @@ package io.loam.config.object;
 import java.net.InetAddress;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /// A name and virtual addresses for the pods a selector picks.
 ///
 /// @param headless `clusterIP: None`: no virtual address, the name resolves to the pods
-/// @param clusterIps virtual addresses: those asked for, or those given ({@link #withClusterIps}); empty = not given
-/// yet
+/// @param clusterIps virtual addresses: those asked for, or those given ({@link #withClusterIps}); empty = none yet
 /// @param ipFamilies in the order written; empty = not written
 /// @param selector empty = no pods of its own
 /// @param publishNotReadyAddresses pods that are not ready get traffic too
@@ -99,6 +99,19 @@ public record ServiceObject(
         PREFER_SAME_ZONE,
         PREFER_SAME_NODE,
         /// The annotation's `Any`: no preference, even where the namespace has one.
-        ANY
+        ANY;
+
+        /// Services and namespaces may have it; the field of the service wins, then its annotation.
+        public static final String ANNOTATION = "networking.istio.io/traffic-distribution";
+
+        /// Reads the value of the field or of the annotation; empty for what is neither.
+        public static Optional<TrafficDistribution> parse(String text) {
+            return switch (text) {
+                case "PreferClose", "PreferSameZone" -> Optional.of(PREFER_SAME_ZONE);
+                case "PreferSameNode" -> Optional.of(PREFER_SAME_NODE);
+                case "Any" -> Optional.of(ANY);
+                default -> Optional.empty();
+            };
+        }
     }
 }

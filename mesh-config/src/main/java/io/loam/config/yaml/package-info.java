@@ -1,4 +1,5 @@
-/// YAML text as mappings, lists and scalars that know their place and their path. Start at `YamlText`.
+/// YAML text as mappings, lists and scalars that know their place and their path. Start at {@link
+/// io.loam.config.yaml.YamlText}.
 @NullMarked
 package io.loam.config.yaml;
 

@@ -1,0 +1,224 @@
+package io.loam.config.compile;
+
+import io.loam.config.object.AuthorizationPolicyObject;
+import io.loam.config.object.AuthorizationPolicyObject.Action;
+import io.loam.config.object.AuthorizationPolicyObject.Condition;
+import io.loam.config.object.AuthorizationPolicyObject.Operation;
+import io.loam.config.object.AuthorizationPolicyObject.Source;
+import io.loam.config.object.StringPatterns;
+import io.loam.config.problem.Problem;
+import io.loam.config.problem.Severity;
+import io.loam.model.address.CidrBlock;
+import io.loam.model.policy.AuthorizationPolicy;
+import io.loam.model.policy.AuthorizationPolicy.Clause;
+import io.loam.model.policy.AuthorizationPolicy.Rule;
+import io.loam.model.policy.AuthorizationPolicy.Scope;
+import io.loam.model.policy.Match;
+import io.loam.model.policy.StringMatch;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/// AuthorizationPolicy for node agents, who see addresses, ports and identities but no HTTP (wire reference, 7.3).
+///
+/// What they cannot evaluate errs on the closed side: an ALLOW rule that needs HTTP allows nothing, a DENY rule denies
+/// as if its HTTP part matched. Istio lets a DENY that has nothing but HTTP collapse to one that never matches; here
+/// it
+/// matches everything, and a warning says so.
+final class AuthorizationCompiler {
+    private final AuthorizationPolicyObject policy;
+    private final List<Problem> problems;
+
+    private AuthorizationCompiler(AuthorizationPolicyObject policy, List<Problem> problems) {
+        this.policy = policy;
+        this.problems = problems;
+    }
+
+    /// @return empty for policies that only waypoints enforce
+    static Optional<AuthorizationPolicy> compile(
+            AuthorizationPolicyObject policy, Set<String> rootNamespaces, List<Problem> problems) {
+        return new AuthorizationCompiler(policy, problems).compile(rootNamespaces);
+    }
+
+    private Optional<AuthorizationPolicy> compile(Set<String> rootNamespaces) {
+        if (!policy.targetRefs().isEmpty()) {
+            var kinds = policy.targetRefs().stream()
+                    .map(target -> target.kind() + " " + target.name())
+                    .collect(Collectors.joining(", "));
+            warn("spec.targetRefs", kinds, "", "only a waypoint enforces it, node agents do not");
+            return Optional.empty();
+        }
+        var action = switch (policy.action()) {
+            case ALLOW -> Optional.of(AuthorizationPolicy.Action.ALLOW);
+            case DENY -> Optional.of(AuthorizationPolicy.Action.DENY);
+            case AUDIT, CUSTOM -> Optional.<AuthorizationPolicy.Action>empty();
+        };
+        if (action.isEmpty()) {
+            warn("spec.action", policy.action().name(), "ALLOW or DENY", "node agents do not enforce it");
+            return Optional.empty();
+        }
+        var rules = new ArrayList<Rule>();
+        for (int i = 0; i < policy.rules().size(); i++) {
+            rule(i, policy.rules().get(i)).ifPresent(rules::add);
+        }
+        return Optional.of(new AuthorizationPolicy(
+                policy.meta().name(),
+                policy.meta().namespace(),
+                scope(rootNamespaces),
+                action.get(),
+                rules,
+                policy.dryRun()));
+    }
+
+    private Scope scope(Set<String> rootNamespaces) {
+        if (!policy.selector().isEmpty()) {
+            return Scope.WORKLOAD_SELECTOR;
+        }
+        return rootNamespaces.contains(policy.meta().namespace()) ? Scope.GLOBAL : Scope.NAMESPACE;
+    }
+
+    private Optional<Rule> rule(int index, AuthorizationPolicyObject.Rule rule) {
+        var beyondL4 = new LinkedHashSet<String>();
+        var clauses = new ArrayList<Clause>();
+        addClause(rule.from().stream().map(source -> match(source, beyondL4)).toList(), clauses);
+        addClause(
+                rule.to().stream().map(operation -> match(operation, beyondL4)).toList(), clauses);
+        for (var condition : rule.when()) {
+            addClause(List.of(match(condition, beyondL4)), clauses);
+        }
+        if (beyondL4.isEmpty()) {
+            return Optional.of(new Rule(clauses));
+        }
+        boolean allow = policy.action() == Action.ALLOW;
+        warn(
+                "spec.rules[" + index + "]",
+                String.join(", ", beyondL4),
+                "addresses, ports and identities only",
+                "node agents cannot see this, so the rule "
+                        + (allow
+                                ? "allows nothing"
+                                : clauses.isEmpty()
+                                        ? "denies every connection in its scope"
+                                        : "denies everything that its other fields match"));
+        return allow ? Optional.empty() : Optional.of(new Rule(clauses));
+    }
+
+    /// A match that is left with no field stands for "anything": then the whole clause does not restrict, and is left
+    /// out, because a match without fields never matches on the wire.
+    private static void addClause(List<Match> alternatives, List<Clause> clauses) {
+        if (!alternatives.isEmpty() && !alternatives.contains(Match.NOTHING)) {
+            clauses.add(new Clause(alternatives));
+        }
+    }
+
+    private static Match match(Source source, Set<String> beyondL4) {
+        beyondL4.addAll(new TreeSet<>(source.http().keySet()));
+        var principals = source.principals();
+        if (!source.trustDomains().isEmpty()) {
+            // Two lists of principals cannot be ANDed in one match, and a suffix has no end to be anchored at.
+            if (principals.isEmpty() && areAnchored(source.trustDomains())) {
+                principals = ofTrustDomains(source.trustDomains());
+            } else {
+                beyondL4.add("trustDomains");
+            }
+        }
+        var notPrincipals = source.notPrincipals();
+        if (!source.notTrustDomains().isEmpty()) {
+            if (areAnchored(source.notTrustDomains())) {
+                notPrincipals = Stream.concat(notPrincipals.stream(), ofTrustDomains(source.notTrustDomains()).stream())
+                        .toList();
+            } else {
+                beyondL4.add("notTrustDomains");
+            }
+        }
+        return new Match(
+                source.namespaces(),
+                source.notNamespaces(),
+                principals,
+                notPrincipals,
+                source.serviceAccounts(),
+                source.notServiceAccounts(),
+                source.ipBlocks(),
+                source.notIpBlocks(),
+                List.of(),
+                List.of(),
+                Set.of(),
+                Set.of());
+    }
+
+    private static Match match(Operation operation, Set<String> beyondL4) {
+        beyondL4.addAll(new TreeSet<>(operation.http().keySet()));
+        return MatchFields.ports(operation.ports(), operation.notPorts());
+    }
+
+    private Match match(Condition condition, Set<String> beyondL4) {
+        var values = condition.values();
+        var notValues = condition.notValues();
+        return switch (condition.key()) {
+            case "source.ip" -> MatchFields.sourceIps(blocks(values), blocks(notValues));
+            case "source.namespace" -> MatchFields.namespaces(patterns(values), patterns(notValues));
+            case "source.principal" -> MatchFields.principals(patterns(values), patterns(notValues));
+            case "source.serviceAccount" ->
+                MatchFields.serviceAccounts(serviceAccounts(values), serviceAccounts(notValues));
+            case "destination.ip" -> MatchFields.destinationIps(blocks(values), blocks(notValues));
+            case "destination.port" -> MatchFields.ports(ports(values), ports(notValues));
+            case "source.trustDomain" -> {
+                if (areAnchored(patterns(values)) && areAnchored(patterns(notValues))) {
+                    yield MatchFields.principals(ofTrustDomains(patterns(values)), ofTrustDomains(patterns(notValues)));
+                }
+                beyondL4.add(condition.key());
+                yield Match.NOTHING;
+            }
+            default -> {
+                beyondL4.add(condition.key());
+                yield Match.NOTHING;
+            }
+        };
+    }
+
+    private static List<StringMatch> patterns(List<String> values) {
+        return values.stream().map(StringPatterns::parse).toList();
+    }
+
+    private static List<CidrBlock> blocks(List<String> values) {
+        return values.stream().map(CidrBlock::parse).toList();
+    }
+
+    private static Set<Integer> ports(List<String> values) {
+        return values.stream().map(Integer::valueOf).collect(Collectors.toSet());
+    }
+
+    private List<Match.ServiceAccountMatch> serviceAccounts(List<String> values) {
+        return values.stream()
+                .map(value -> StringPatterns.serviceAccount(value, policy.meta().namespace()))
+                .toList();
+    }
+
+    private static boolean areAnchored(List<StringMatch> trustDomains) {
+        return trustDomains.stream().noneMatch(StringMatch.Suffix.class::isInstance);
+    }
+
+    /// A trust domain is what a principal starts with.
+    private static List<StringMatch> ofTrustDomains(List<StringMatch> trustDomains) {
+        return trustDomains.stream()
+                .map(match ->
+                        match instanceof StringMatch.Exact(String text) ? new StringMatch.Prefix(text + "/") : match)
+                .toList();
+    }
+
+    private void warn(String field, String value, String expected, String reason) {
+        problems.add(new Problem(
+                Severity.WARNING,
+                policy.meta().origin().of(field),
+                policy.key().toString(),
+                field,
+                value,
+                expected,
+                reason));
+    }
+}
