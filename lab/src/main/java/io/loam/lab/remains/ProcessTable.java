@@ -99,14 +99,17 @@ public final class ProcessTable {
         return new Stat(fields[0].charAt(0), Long.parseLong(fields[3]), Long.parseLong(fields[19]));
     }
 
-    /// Asks processes to end (SIGTERM), waits, and kills those that did not (SIGKILL). Looks again each time, so that
+    /// Asks processes to end (SIGTERM, unless `grace` is zero), waits, and kills those that did not (SIGKILL). Looks
+    /// again each time, so that
     /// what they start meanwhile ends as well.
     ///
     /// @param look the processes that are still to end
     /// @return those that even SIGKILL did not end within 5 s
     public static List<ProcessId> end(Look look, Duration grace) throws IOException {
-        signal(look.processes(), false);
-        var left = awaitNone(look, grace, _ -> false);
+        if (!grace.isZero()) {
+            signal(look.processes(), false);
+        }
+        var left = await(look, grace);
         if (left.isEmpty()) {
             return left;
         }
@@ -114,6 +117,13 @@ public final class ProcessTable {
             signal(processes, true);
             return false;
         });
+    }
+
+    /// Waits until all have ended.
+    ///
+    /// @return those that have not
+    public static List<ProcessId> await(Look look, Duration atMost) throws IOException {
+        return awaitNone(look, atMost, _ -> false);
     }
 
     private static List<ProcessId> awaitNone(Look look, Duration atMost, Predicate<List<ProcessId>> meanwhile)
