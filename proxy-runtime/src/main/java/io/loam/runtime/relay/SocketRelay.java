@@ -1,32 +1,126 @@
 package io.loam.runtime.relay;
 
-import io.netty.channel.socket.DuplexChannel;
+import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
 
-/// Joins two sockets on the same event loop, for plaintext.
-@SuppressWarnings("DoNotCallSuggester")
+/// Joins two sockets on the same event loop, for plaintext: the rules of {@link Relay} without a tunnel.
 public final class SocketRelay {
-    private SocketRelay() {}
+    private final Direction fromApplication;
+    private final Direction fromPeer;
+    private final RelayListener listener;
+    private boolean ended;
 
-    /// Begins to move bytes. Called on the event loop.
-    ///
-    /// @param application half-closure allowed, auto-read off; owned and closed by the relay from now on, as is
-    ///     `peer`
-    public static SocketRelay start(DuplexChannel application, DuplexChannel peer, RelayListener listener) {
-        throw new UnsupportedOperationException("not yet: " + application + peer + listener);
+    private SocketRelay(ApplicationSocket application, ApplicationSocket peer, RelayListener listener) {
+        this.listener = listener;
+        fromApplication = new Direction(application, RelayEnd.Side.APPLICATION);
+        fromPeer = new Direction(peer, RelayEnd.Side.PEER);
+        fromApplication.to = fromPeer;
+        fromPeer.to = fromApplication;
+    }
+
+    /// Begins to move bytes. Called on the event loop; both sockets are closed by the relay from now on.
+    public static SocketRelay start(ApplicationSocket application, ApplicationSocket peer, RelayListener listener) {
+        var relay = new SocketRelay(application, peer, listener);
+        relay.fromApplication.socket.start(relay.fromApplication);
+        if (!relay.ended) {
+            relay.fromPeer.socket.start(relay.fromPeer);
+        }
+        return relay;
     }
 
     /// Breaks both sides off.
+    ///
+    /// @param reason for the log
     public void abort(String reason) {
-        throw new UnsupportedOperationException("not yet: " + reason);
+        if (!ended) {
+            fromApplication.socket.abort();
+            fromPeer.socket.abort();
+            end(new RelayEnd.Aborted(reason));
+        }
     }
 
-    /// Payload handed on so far.
+    /// Payload handed to the peer so far.
     public long bytesFromApplication() {
-        throw new UnsupportedOperationException("not yet");
+        return fromApplication.bytes;
     }
 
-    /// Payload handed on so far.
+    /// Payload handed to the application so far.
     public long bytesToApplication() {
-        throw new UnsupportedOperationException("not yet");
+        return fromPeer.bytes;
+    }
+
+    private void end(RelayEnd end) {
+        ended = true;
+        listener.onRelayEnd(end, fromApplication.bytes, fromPeer.bytes);
+    }
+
+    private void endIfBothEnded() {
+        if (!ended && fromApplication.isEnded() && fromPeer.isEnded()) {
+            fromApplication.socket.close();
+            fromPeer.socket.close();
+            end(new RelayEnd.BothFinished());
+        }
+    }
+
+    /// What one socket says, and where it goes.
+    private final class Direction implements ApplicationSocket.Events {
+        private final ApplicationSocket socket;
+        private final RelayEnd.Side side;
+        private @Nullable Direction to;
+        private long bytes;
+
+        Direction(ApplicationSocket socket, RelayEnd.Side side) {
+            this.socket = socket;
+            this.side = side;
+        }
+
+        private Direction to() {
+            if (to == null) {
+                throw new IllegalStateException("relay was not joined");
+            }
+            return to;
+        }
+
+        /// FIN came in here and went out there.
+        boolean isEnded() {
+            return socket.isInputEnded() && to().socket.isOutputEnded();
+        }
+
+        @Override
+        public void onBytes(ByteBuf data) {
+            bytes += data.readableBytes();
+            to().socket.write(data);
+            if (!to().socket.isWritable()) {
+                socket.pauseReading();
+            }
+        }
+
+        @Override
+        public void onBytesComplete() {
+            to().socket.flush();
+        }
+
+        @Override
+        public void onInputEnd() {
+            to().socket.endOutput();
+        }
+
+        @Override
+        public void onSocketWritable() {
+            to().socket.resumeReading();
+        }
+
+        @Override
+        public void onOutputEnd() {
+            endIfBothEnded();
+        }
+
+        @Override
+        public void onSocketLost(String detail) {
+            if (!ended) {
+                to().socket.abort();
+                end(new RelayEnd.Reset(side, detail));
+            }
+        }
     }
 }

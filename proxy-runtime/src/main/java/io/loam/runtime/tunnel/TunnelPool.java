@@ -1,35 +1,78 @@
 package io.loam.runtime.tunnel;
 
 import io.loam.protocol.hbone.ConnectRequest;
+import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.hbone.PendingConnect;
 import io.netty.channel.EventLoop;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 
 /// The outbound tunnels of one local workload on one event loop. Everything happens on that loop; nothing is shared
-/// with other loops or other workloads.
-@SuppressWarnings("DoNotCallSuggester")
+/// with other loops or other workloads, so nothing is locked and no tunnel can carry another workload's stream
+/// (hazard T18).
+///
+/// For each peer (a {@link TunnelKey}) there is a {@link PeerTunnels}: its tunnels, the one dial in progress, and
+/// who waits for it.
 public final class TunnelPool implements AutoCloseable {
-    private final EventLoop loop;
+    private final PoolParts parts;
+    private final Map<TunnelKey, PeerTunnels> peers = new HashMap<>();
+    private boolean closed;
 
+    /// @param loop owns the pool and every tunnel in it; all methods are called on it
     public TunnelPool(EventLoop loop, TunnelSockets sockets, ClientTlsSource tls, TunnelPoolConfig config) {
-        this.loop = loop;
-        if (loop == null || sockets == null || tls == null || config == null) {
-            throw new IllegalArgumentException("missing part");
-        }
+        this(loop, sockets, tls, config, HboneConfig.DEFAULT);
+    }
+
+    TunnelPool(EventLoop loop, TunnelSockets sockets, ClientTlsSource tls, TunnelPoolConfig config, HboneConfig hbone) {
+        this.parts = new PoolParts(loop, sockets, tls, config, hbone);
     }
 
     /// Asks the peer of `key` for a stream, on a tunnel that has room or on a new one.
     public PendingConnect open(TunnelKey key, ConnectRequest request, PooledOpening opening) {
-        throw new UnsupportedOperationException("not yet: " + loop + key + request + opening);
+        if (closed) {
+            var refused = new Checkout(null, parts.loop(), request, opening);
+            refused.failLater(new OpenFailure.PoolClosed());
+            return refused;
+        }
+        var peer = peers.computeIfAbsent(key, this::newPeer);
+        var checkout = new Checkout(peer, parts.loop(), request, opening);
+        peer.enqueue(checkout);
+        return checkout;
     }
 
-    /// Drains every tunnel: streams finish, new ones are refused.
+    private PeerTunnels newPeer(TunnelKey key) {
+        return new PeerTunnels(key, parts, () -> peers.remove(key));
+    }
+
+    /// Tunnels that are connected, draining ones included.
+    public int tunnels() {
+        int sum = 0;
+        for (var peer : peers.values()) {
+            sum += peer.tunnels();
+        }
+        return sum;
+    }
+
+    /// Connections that wait for a tunnel.
+    public int waiting() {
+        int sum = 0;
+        for (var peer : peers.values()) {
+            sum += peer.waiting();
+        }
+        return sum;
+    }
+
+    /// Streams finish, then their tunnels close. New streams are refused, and so is whoever waits.
     public void drain() {
-        throw new UnsupportedOperationException("not yet");
+        closed = true;
+        List.copyOf(peers.values()).forEach(PeerTunnels::drain);
     }
 
-    /// Ends every tunnel at once and refuses whoever waits.
+    /// Ends every tunnel at once, and refuses whoever waits.
     @Override
     public void close() {
-        throw new UnsupportedOperationException("not yet");
+        closed = true;
+        List.copyOf(peers.values()).forEach(PeerTunnels::close);
     }
 }

@@ -1,0 +1,284 @@
+package io.loam.runtime.relay;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.DuplexChannel;
+import java.util.ArrayDeque;
+import org.jspecify.annotations.Nullable;
+
+/// One socket of a relay, and the handler at the end of its pipeline. Turns what Netty says about a half-closable
+/// socket into six plain events, and sees to it that nothing is read after the end of input: with half-closure
+/// allowed such a read returns at once, again and again, and takes a core for itself (fast path, rule 11).
+///
+/// Made in the turn in which the socket was accepted or connected, well before it is known where its bytes go:
+/// although auto-read is off until then, Netty's epoll transport reads a socket empty as soon as the peer sends FIN.
+/// What comes early waits here, and is bounded by the socket's receive buffer.
+public final class ApplicationSocket {
+    private static final AdaptiveReads READS = new AdaptiveReads();
+
+    /// Bytes for a slow application that wait in this process, above and below which the other side pauses and
+    /// resumes.
+    private static final WriteBufferWaterMark WRITE_MARKS = new WriteBufferWaterMark(64 << 10, 128 << 10);
+
+    private final DuplexChannel channel;
+    private @Nullable Events events;
+    private @Nullable ArrayDeque<ByteBuf> early;
+    private @Nullable Throwable failure;
+    private @Nullable String lostDetail;
+    private boolean reading;
+    private boolean inputEnded;
+    private boolean outputEnding;
+    private boolean outputEnded;
+    private boolean closed;
+
+    interface Events {
+        /// @param data owned by the callee
+        void onBytes(ByteBuf data);
+
+        void onBytesComplete();
+
+        /// FIN from the application: no more {@link #onBytes}.
+        void onInputEnd();
+
+        /// The socket takes bytes again after {@link #isWritable()} was false.
+        void onSocketWritable();
+
+        /// Our FIN went out behind the last byte.
+        void onOutputEnd();
+
+        /// The socket is gone, and not by {@link #close()} or {@link #abort()}.
+        void onSocketLost(String detail);
+    }
+
+    private ApplicationSocket(DuplexChannel channel) {
+        this.channel = channel;
+    }
+
+    /// Takes the end of the socket's pipeline. Called on the event loop.
+    ///
+    /// @param channel active, auto-read off; from {@link Relay#start} or {@link SocketRelay#start} on owned and
+    ///     closed by the relay
+    public static ApplicationSocket of(DuplexChannel channel) {
+        var socket = new ApplicationSocket(channel);
+        channel.config().setAutoRead(false);
+        channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
+        channel.config().setOption(ChannelOption.RECVBUF_ALLOCATOR, READS);
+        channel.config().setWriteBufferWaterMark(WRITE_MARKS);
+        channel.pipeline().addLast("relay", socket.new Handler());
+        return socket;
+    }
+
+    /// Whether the socket broke off, or was closed in both directions, before it was joined with anything.
+    public boolean isLost() {
+        return lostDetail != null;
+    }
+
+    public DuplexChannel channel() {
+        return channel;
+    }
+
+    /// Begins to report, with what came early, and to read.
+    void start(Events joined) {
+        events = joined;
+        if (closed || !channel.isActive()) {
+            closed = true;
+            releaseEarly();
+            joined.onSocketLost(lostDetail == null ? "closed before the relay began" : lostDetail);
+            return;
+        }
+        if (early != null) {
+            for (var data = early.poll(); data != null; data = early.poll()) {
+                joined.onBytes(data);
+            }
+            early = null;
+            joined.onBytesComplete();
+        }
+        if (inputEnded) {
+            joined.onInputEnd();
+        } else {
+            resumeReading();
+        }
+    }
+
+    void resumeReading() {
+        if (!inputEnded && !reading && !closed) {
+            reading = true;
+            channel.config().setAutoRead(true);
+        }
+    }
+
+    void pauseReading() {
+        if (reading) {
+            reading = false;
+            channel.config().setAutoRead(false);
+        }
+    }
+
+    /// @param data taken over
+    void write(ByteBuf data) {
+        if (closed || outputEnding) {
+            data.release();
+        } else {
+            var _ = channel.write(data, channel.voidPromise()); // a failure comes to exceptionCaught
+        }
+    }
+
+    void flush() {
+        channel.flush();
+    }
+
+    boolean isWritable() {
+        return channel.isWritable();
+    }
+
+    boolean isInputEnded() {
+        return inputEnded;
+    }
+
+    boolean isOutputEnded() {
+        return outputEnded;
+    }
+
+    /// FIN behind everything written. Shutting the output down at once would drop what still waits in the channel.
+    void endOutput() {
+        if (closed || outputEnding) {
+            return;
+        }
+        outputEnding = true;
+        var _ = channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener((ChannelFutureListener) this::shutDownOutput);
+    }
+
+    private void shutDownOutput(ChannelFuture written) {
+        if (!written.isSuccess()) {
+            lose(String.valueOf(written.cause()));
+        } else if (!closed) {
+            var _ = channel.shutdownOutput().addListener((ChannelFutureListener) this::onOutputShutDown);
+        }
+    }
+
+    private void onOutputShutDown(ChannelFuture shut) {
+        if (!shut.isSuccess()) {
+            lose(String.valueOf(shut.cause())); // the application had already broken the connection off
+        } else if (!closed) {
+            outputEnded = true;
+            if (events != null) {
+                events.onOutputEnd();
+            }
+        }
+    }
+
+    /// Closes in order. Both directions have ended, or nothing more can be done for them.
+    void close() {
+        if (!closed) {
+            closed = true;
+            var _ = channel.close();
+        }
+    }
+
+    /// Closes with RST, as the other side's connection was broken off.
+    void abort() {
+        if (!closed) {
+            closed = true;
+            if (channel.isActive()) {
+                channel.config().setOption(ChannelOption.SO_LINGER, 0);
+            }
+            var _ = channel.close();
+        }
+    }
+
+    private void endInput() {
+        if (!inputEnded && !closed) {
+            inputEnded = true;
+            pauseReading();
+            if (events != null) {
+                events.onInputEnd();
+            }
+        }
+    }
+
+    private void lose(String detail) {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        lostDetail = detail;
+        releaseEarly();
+        if (channel.isActive()) {
+            channel.config().setOption(ChannelOption.SO_LINGER, 0);
+            var _ = channel.close();
+        }
+        if (events != null) {
+            events.onSocketLost(detail);
+        }
+    }
+
+    private void releaseEarly() {
+        if (early != null) {
+            early.forEach(ByteBuf::release);
+            early = null;
+        }
+    }
+
+    private final class Handler extends ChannelInboundHandlerAdapter {
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object message) {
+            var data = (ByteBuf) message;
+            if (closed) {
+                data.release();
+            } else if (events != null) {
+                events.onBytes(data);
+            } else {
+                if (early == null) {
+                    early = new ArrayDeque<>();
+                }
+                early.add(data);
+            }
+        }
+
+        @Override
+        public void channelReadComplete(ChannelHandlerContext ctx) {
+            if (!closed && events != null) {
+                events.onBytesComplete();
+            }
+        }
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+            if (event != ChannelInputShutdownEvent.INSTANCE) {
+                return;
+            }
+            if (failure == null) {
+                endInput();
+            } else {
+                lose(String.valueOf(failure)); // a read error also shuts the input down, but it is no FIN
+            }
+        }
+
+        @Override
+        public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+            if (!closed && events != null && channel.isWritable()) {
+                events.onSocketWritable();
+            }
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            if (failure == null) {
+                failure = cause;
+            }
+            lose(String.valueOf(cause));
+        }
+
+        @Override
+        public void channelInactive(ChannelHandlerContext ctx) {
+            lose(failure == null ? "closed" : String.valueOf(failure));
+        }
+    }
+}

@@ -1,0 +1,239 @@
+package io.loam.runtime.tunnel;
+
+import io.loam.protocol.hbone.HboneClientHandler;
+import io.loam.protocol.hbone.Tunnel;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelException;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
+import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
+
+/// Makes one tunnel: certificate, TCP, TLS, HTTP/2. Ends with exactly one of {@link PeerTunnels#onDialled} and
+/// {@link PeerTunnels#onDialFailed}, unless it is cancelled.
+///
+/// The tunnel counts as made when the peer's SETTINGS are here, not when the handshake is done. In TLS 1.3 a client
+/// is done before the server has looked at its certificate, and the refusal comes as an alert afterwards: whoever
+/// stopped earlier would take a refused tunnel for a good one. It also means that the peer's stream limit is known
+/// before the first stream (hazard T15). The price is one round trip on the first connection of a tunnel.
+final class Dial implements Tunnel.Listener {
+    private final TunnelKey key;
+    private final PoolParts parts;
+    private final PeerTunnels owner;
+    private @Nullable Channel channel;
+    private @Nullable Future<?> timeout;
+    private @Nullable Throwable failure;
+    private Phase phase = Phase.CERTIFICATE;
+    private boolean done;
+
+    private enum Phase {
+        CERTIFICATE("certificate"),
+        CONNECT("TCP connect"),
+        HANDSHAKE("TLS handshake"),
+        SETTINGS("HTTP/2 setup");
+
+        private final String text;
+
+        Phase(String text) {
+            this.text = text;
+        }
+    }
+
+    Dial(TunnelKey key, PoolParts parts, PeerTunnels owner) {
+        this.key = key;
+        this.parts = parts;
+        this.owner = owner;
+    }
+
+    void start() {
+        long limitMillis = parts.config().connectTimeout().toMillis();
+        timeout = parts.loop().schedule(() -> fail(timedOut(limitMillis)), limitMillis, TimeUnit.MILLISECONDS);
+        var _ = parts.tls().clientTls(key, parts.loop()).addListener((Future<ClientTls> tls) -> {
+            if (parts.loop().inEventLoop()) {
+                onTls(tls);
+            } else {
+                parts.loop().execute(() -> onTls(tls));
+            }
+        });
+    }
+
+    void cancel() {
+        finish();
+        closeChannel();
+    }
+
+    private OpenFailure timedOut(long limitMillis) {
+        return new OpenFailure.TimedOut(phase.text, limitMillis);
+    }
+
+    private void onTls(Future<ClientTls> tls) {
+        if (done) {
+            return;
+        }
+        if (!tls.isSuccess()) {
+            fail(new OpenFailure.NoCertificate(tls.cause()));
+            return;
+        }
+        phase = Phase.CONNECT;
+        connect(tls.getNow());
+    }
+
+    private void connect(ClientTls tls) {
+        var connected = new Bootstrap()
+                .group(parts.loop())
+                .channelFactory(this::openSocket)
+                .option(
+                        ChannelOption.CONNECT_TIMEOUT_MILLIS,
+                        Math.toIntExact(parts.config().connectTimeout().toMillis()))
+                .handler(new TunnelPipeline(tls))
+                .connect(key.destination(), new InetSocketAddress(key.sourceAddress(), 0));
+        channel = connected.channel();
+        var _ = connected.addListener((ChannelFutureListener) this::onConnected);
+    }
+
+    private Channel openSocket() {
+        try {
+            return parts.sockets().open(key);
+        } catch (Exception e) {
+            throw new ChannelException("no socket for " + key.destination(), e);
+        }
+    }
+
+    private void onConnected(ChannelFuture connected) {
+        if (done) {
+            closeChannel();
+        } else if (!connected.isSuccess()) {
+            fail(new OpenFailure.DialFailed(connected.cause()));
+        }
+    }
+
+    private void onHandshake(SslHandshakeCompletionEvent handshake) {
+        if (handshake.isSuccess()) {
+            phase = Phase.SETTINGS;
+        } else {
+            fail(new OpenFailure.TlsRefused(handshake.cause()));
+        }
+    }
+
+    private void onClosed() {
+        var cause = failure;
+        if (cause != null && tlsFailure(cause) instanceof SSLException refusal) {
+            fail(new OpenFailure.TlsRefused(refusal));
+        } else if (cause != null) {
+            fail(new OpenFailure.SetupFailed(phase.text + ": " + cause));
+        } else {
+            fail(new OpenFailure.SetupFailed("peer closed during " + phase.text));
+        }
+    }
+
+    private static @Nullable Throwable tlsFailure(Throwable cause) {
+        for (Throwable inner = cause; inner != null; inner = inner.getCause()) {
+            if (inner instanceof SSLException) {
+                return inner;
+            }
+        }
+        return null;
+    }
+
+    private void fail(OpenFailure reason) {
+        if (finish()) {
+            closeChannel();
+            owner.onDialFailed(reason);
+        }
+    }
+
+    /// @return whether the dial was still open
+    private boolean finish() {
+        if (done) {
+            return false;
+        }
+        done = true;
+        if (timeout != null) {
+            timeout.cancel(false);
+        }
+        return true;
+    }
+
+    private void closeChannel() {
+        if (channel != null) {
+            var _ = channel.close();
+        }
+    }
+
+    @Override
+    public void onReady(Tunnel tunnel) {
+        if (finish()) {
+            owner.onDialled(tunnel);
+        }
+    }
+
+    @Override
+    public void onRoom(Tunnel tunnel) {
+        if (done) {
+            owner.onRoom();
+        }
+    }
+
+    @Override
+    public void onDraining(Tunnel tunnel) {
+        if (!done && channel != null && channel.isActive()) {
+            fail(new OpenFailure.SetupFailed("peer drains"));
+        }
+    }
+
+    /// The way of a byte of the peer, top to bottom.
+    private final class TunnelPipeline extends ChannelInitializer<Channel> {
+        private final ClientTls tls;
+
+        TunnelPipeline(ClientTls tls) {
+            this.tls = tls;
+        }
+
+        @Override
+        protected void initChannel(Channel made) {
+            TunnelSocketOptions.applyTo(made);
+            made.pipeline()
+                    .addLast("tls", tls.newHandler(made.alloc())) // proves who the peer is
+                    .addLast("hbone", HboneClientHandler.create(parts.hbone(), Dial.this)) // frames, windows, streams
+                    .addLast("tail", new Tail()); // the one place a failure of this connection is noticed
+        }
+    }
+
+    private final class Tail extends ChannelInboundHandlerAdapter {
+        @Override
+        public void channelActive(ChannelHandlerContext ctx) {
+            phase = Phase.HANDSHAKE;
+        }
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+            if (event instanceof SslHandshakeCompletionEvent handshake && !done) {
+                onHandshake(handshake);
+            }
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            if (failure == null) {
+                failure = cause;
+            }
+            var _ = ctx.close();
+        }
+
+        @Override
+        public void channelInactive(ChannelHandlerContext ctx) {
+            if (!done) {
+                onClosed();
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+package io.loam.runtime.tunnel;
+
+import io.loam.protocol.hbone.HboneConfig;
+import io.netty.channel.EventLoop;
+
+/// What every peer of a pool shares.
+record PoolParts(
+        EventLoop loop, TunnelSockets sockets, ClientTlsSource tls, TunnelPoolConfig config, HboneConfig hbone) {}

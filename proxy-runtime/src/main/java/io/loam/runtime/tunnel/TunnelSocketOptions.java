@@ -1,0 +1,34 @@
+package io.loam.runtime.tunnel;
+
+import io.loam.runtime.relay.AdaptiveReads;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.EpollChannelOption;
+import io.netty.channel.epoll.EpollSocketChannel;
+
+/// What both ends of a tunnel set on its socket.
+public final class TunnelSocketOptions {
+    /// Bytes of all streams that wait for the socket; above the high mark the applications are not read (fast path,
+    /// rule 10).
+    private static final WriteBufferWaterMark WRITE_MARKS = new WriteBufferWaterMark(128 << 10, 256 << 10);
+
+    /// Unsent bytes in the kernel, so that a small stream does not queue behind megabytes of a large one (rule 13).
+    private static final long NOT_SENT_LOW_WATER_BYTES = 128L << 10;
+
+    private static final AdaptiveReads READS = new AdaptiveReads();
+
+    private TunnelSocketOptions() {}
+
+    /// @param channel of a tunnel, before or after it is connected
+    public static void applyTo(Channel channel) {
+        var config = channel.config();
+        config.setWriteBufferWaterMark(WRITE_MARKS);
+        config.setOption(ChannelOption.RECVBUF_ALLOCATOR, READS);
+        config.setOption(ChannelOption.TCP_NODELAY, true);
+        config.setOption(ChannelOption.SO_KEEPALIVE, true);
+        if (channel instanceof EpollSocketChannel) {
+            config.setOption(EpollChannelOption.TCP_NOTSENT_LOWAT, NOT_SENT_LOW_WATER_BYTES);
+        }
+    }
+}

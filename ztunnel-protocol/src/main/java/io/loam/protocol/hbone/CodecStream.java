@@ -1,0 +1,267 @@
+package io.loam.protocol.hbone;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2Stream;
+import java.util.ArrayDeque;
+import org.jspecify.annotations.Nullable;
+
+/// A stream of Netty's HTTP/2 codec, from its HEADERS to its end. Lives on the tunnel's event loop.
+///
+/// Until somebody listens (the answer is not there, or the verdict is not given), bytes of the peer are held here.
+/// They are not credited, so the stream's window bounds them.
+final class CodecStream implements TunnelStream {
+    /// Held bytes below this are copied: a slice of a few bytes would keep the whole TLS record alive.
+    private static final int COPY_BELOW_BYTES = 2048;
+
+    private final TunnelHandler tunnel;
+    private final Http2Stream stream;
+
+    /// Who waits for the answer or for the verdict; null as soon as it is given.
+    private @Nullable Unanswered unanswered;
+
+    private @Nullable Listener listener;
+    private @Nullable ArrayDeque<ByteBuf> held;
+    private boolean localEnded;
+    private boolean remoteEnded;
+
+    /// Nothing is said to the listener any more, and nothing is taken from us.
+    private boolean over;
+
+    /// Next in the tunnel's list of streams that got bytes in this wake-up; that stream itself at the end of the
+    /// list.
+    @Nullable
+    CodecStream nextTouched;
+
+    boolean touched;
+
+    /// Hears of the end of a stream that nobody listens to yet.
+    interface Unanswered {
+        void onGone(ConnectFailure failure);
+    }
+
+    CodecStream(TunnelHandler tunnel, Http2Stream stream, Unanswered unanswered) {
+        this.tunnel = tunnel;
+        this.stream = stream;
+        this.unanswered = unanswered;
+    }
+
+    int id() {
+        return stream.id();
+    }
+
+    boolean isOver() {
+        return over;
+    }
+
+    /// Who waits for the answer or for the verdict; null when it was given.
+    @Nullable
+    Unanswered waiting() {
+        return unanswered;
+    }
+
+    boolean isRemoteEnded() {
+        return remoteEnded;
+    }
+
+    /// From now on `listener` hears what comes. What was held is delivered in a later turn of the loop.
+    void listen(Listener newListener) {
+        unanswered = null;
+        listener = newListener;
+        if (held != null || remoteEnded) {
+            if (held == null) {
+                held = new ArrayDeque<>(0);
+            }
+            tunnel.loop().execute(this::deliverHeld);
+        }
+    }
+
+    /// The answer or verdict was negative: whatever comes now is dropped.
+    void forget() {
+        over = true;
+        unanswered = null;
+        releaseHeld();
+    }
+
+    private void deliverHeld() {
+        var waiting = held;
+        var to = listener;
+        if (waiting == null || to == null || over) {
+            return;
+        }
+        held = null;
+        if (!waiting.isEmpty()) {
+            for (ByteBuf data = waiting.poll(); data != null; data = waiting.poll()) {
+                if (over) { // the listener gave up while it was served
+                    data.release();
+                } else {
+                    to.onData(data);
+                }
+            }
+            if (!over) {
+                to.onReadComplete();
+            }
+        }
+        if (remoteEnded && !over) {
+            to.onEndStream();
+        }
+    }
+
+    private void releaseHeld() {
+        if (held != null) {
+            held.forEach(ByteBuf::release);
+            held = null;
+        }
+    }
+
+    // --- what the application says ---
+
+    @Override
+    public void write(ByteBuf data) {
+        if (over || localEnded) {
+            data.release();
+            return;
+        }
+        tunnel.writeData(stream, data, false);
+    }
+
+    @Override
+    public void flush() {
+        if (!over) {
+            tunnel.flushThisTurn();
+        }
+    }
+
+    @Override
+    public boolean isWritable() {
+        return !over && tunnel.isWritable(stream);
+    }
+
+    @Override
+    public void credit(int bytes) {
+        tunnel.credit(stream, bytes);
+    }
+
+    @Override
+    public void endStream() {
+        if (over || localEnded) {
+            return;
+        }
+        localEnded = true;
+        tunnel.writeData(stream, Unpooled.EMPTY_BUFFER, true);
+        tunnel.flushThisTurn();
+    }
+
+    @Override
+    public void reset(long errorCode) {
+        if (over) {
+            return;
+        }
+        over = true;
+        unanswered = null;
+        releaseHeld();
+        tunnel.resetAfterPending(stream, errorCode);
+    }
+
+    // --- what the peer and the codec say ---
+
+    /// @param data borrowed
+    void onData(ByteBuf data, boolean endOfStream) {
+        if (over) {
+            tunnel.credit(stream, data.readableBytes());
+        } else if (listener == null || held != null) {
+            hold(data);
+        } else if (data.isReadable()) {
+            listener.onData(data.retain());
+            tunnel.touch(this);
+        }
+        if (endOfStream) {
+            onEndOfStream();
+        }
+    }
+
+    private void hold(ByteBuf data) {
+        if (!data.isReadable()) {
+            return;
+        }
+        if (held == null) {
+            held = new ArrayDeque<>();
+        }
+        held.add(data.readableBytes() < COPY_BELOW_BYTES ? data.copy() : data.retain());
+    }
+
+    /// END_STREAM, on DATA or on HEADERS.
+    void onEndOfStream() {
+        remoteEnded = true;
+        if (!over && listener != null && held == null) {
+            if (touched) { // bytes and their end came in one wake-up: flush the bytes first
+                touched = false;
+                listener.onReadComplete();
+            }
+            if (!over) {
+                listener.onEndStream();
+            }
+        }
+    }
+
+    void onReadComplete() {
+        if (!over && listener != null) {
+            listener.onReadComplete();
+        }
+    }
+
+    void onWritable() {
+        if (!over && listener != null) {
+            listener.onWritable();
+        }
+    }
+
+    /// The stream ended before its time.
+    ///
+    /// @param errorCode of the RST_STREAM, ours or the peer's, or what stands for the loss of the tunnel
+    /// @param failure the same, for whoever still waits for an answer
+    void onBroken(long errorCode, ConnectFailure failure) {
+        if (over) {
+            return;
+        }
+        deliverHeld(); // it was sent before the stream broke
+        if (over) {
+            return;
+        }
+        forgetAndTell(errorCode, failure);
+    }
+
+    private void forgetAndTell(long errorCode, ConnectFailure failure) {
+        var waiting = unanswered;
+        var to = listener;
+        forget();
+        if (waiting != null) {
+            waiting.onGone(failure);
+        } else if (to != null) {
+            to.onReset(errorCode);
+        }
+    }
+
+    /// The codec has let go of the stream.
+    ///
+    /// @param bytesLeft whether what we wrote reached the socket
+    /// @param failure why, if it is not the orderly end
+    void onClosed(boolean bytesLeft, ConnectFailure failure) {
+        if (over) {
+            releaseHeld();
+            return;
+        }
+        deliverHeld();
+        if (over) {
+            return;
+        }
+        if (localEnded && remoteEnded && bytesLeft && listener != null) {
+            var to = listener;
+            over = true;
+            to.onFinished();
+        } else {
+            forgetAndTell(Http2Error.CONNECT_ERROR.code(), failure);
+        }
+    }
+}

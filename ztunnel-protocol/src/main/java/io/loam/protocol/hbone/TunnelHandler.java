@@ -1,0 +1,535 @@
+package io.loam.protocol.hbone;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.EventLoop;
+import io.netty.handler.codec.http2.Http2Connection;
+import io.netty.handler.codec.http2.Http2ConnectionAdapter;
+import io.netty.handler.codec.http2.Http2ConnectionDecoder;
+import io.netty.handler.codec.http2.Http2ConnectionEncoder;
+import io.netty.handler.codec.http2.Http2ConnectionHandler;
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2Exception;
+import io.netty.handler.codec.http2.Http2FrameAdapter;
+import io.netty.handler.codec.http2.Http2Headers;
+import io.netty.handler.codec.http2.Http2Settings;
+import io.netty.handler.codec.http2.Http2Stream;
+import io.netty.util.concurrent.Future;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// What both ends of a tunnel have in common. One per connection, on its event loop.
+///
+/// Design. Netty's connection handler parses frames, keeps the stream states and the flow-control windows. Streams
+/// have no channel of their own: a {@link CodecStream} hangs on each as a property, and frames go to it by a plain
+/// call. Three rules hold the speed (fast path, section 3):
+///
+/// - Bytes we write are queued in the codec and leave once per turn of the loop, however many streams wrote ({@link
+/// #flushThisTurn()}). A turn reads every ready socket first and runs tasks after, so one task at its end sees all
+/// of them.
+/// - Bytes we receive are not credited until the application took them. The codec sends WINDOW_UPDATE when half a
+/// window is due, never per read.
+/// - A stream is told of the end of a wake-up only if it got bytes in it. Those streams form a list through a field
+/// of their own, so that nothing is allocated.
+///
+/// Resets. What the codec would limit, it counts without asking who is to blame, so that is switched off ({@link
+/// HboneCodecBuilder}), and here two kinds are counted together: resets by the peer before we answered (rapid reset,
+/// hazard T1) and resets we send because the peer broke the protocol (hazard T3).
+abstract sealed class TunnelHandler extends Http2ConnectionHandler permits HboneClientHandler, HboneServerHandler {
+    /// Hazards T1 and T3.
+    private static final int MAX_HARMFUL_RESETS = 200;
+
+    private static final int HARMFUL_RESETS_WINDOW_SECONDS = 30;
+
+    /// Hazard T6, for SETTINGS, PING and PRIORITY each.
+    private static final int MAX_CONTROL_FRAMES = 100;
+
+    private static final int CONTROL_FRAMES_WINDOW_SECONDS = 10;
+
+    /// A peer that is being closed for its errors and does not read either gets no more than this.
+    private static final long CLOSE_AFTER_ERROR_MILLIS = 1000;
+
+    private static final long KEEPALIVE_PING = 0x6c6f616d_616c6976L;
+
+    private final Http2Connection.PropertyKey streamKey;
+    private final HboneConfig config;
+    private final Runnable flushTask = this::flushNow;
+    private final RecentResets recentResets = new RecentResets();
+    private @Nullable ChannelHandlerContext context;
+    private @Nullable EventBudget harmfulResets;
+    private @Nullable EventBudget settingsFrames;
+    private @Nullable EventBudget pingFrames;
+    private @Nullable EventBudget priorityFrames;
+    private @Nullable CodecStream touchedStreams;
+    private @Nullable Future<?> keepalive;
+    private @Nullable Throwable failure;
+    private long lastHeardNanos;
+    private boolean pingOutstanding;
+    private boolean windowRaised;
+    private boolean flushScheduled;
+    private boolean draining;
+
+    TunnelHandler(
+            Http2ConnectionDecoder decoder,
+            Http2ConnectionEncoder encoder,
+            Http2Settings settings,
+            HboneConfig config) {
+        super(decoder, encoder, settings, true, true);
+        this.config = config;
+        this.streamKey = connection().newKey();
+        decoder.frameListener(new Frames());
+        connection().addListener(new StreamStates());
+        connection().remote().flowController().listener(this::onWritabilityChanged);
+    }
+
+    /// HEADERS that open a stream on the server, or answer one on the client.
+    ///
+    /// @param known the stream's object; null when the peer just opened it
+    abstract void onHeaders(Http2Stream stream, @Nullable CodecStream known, Http2Headers headers, boolean endOfStream)
+            throws Http2Exception;
+
+    /// The peer sent GOAWAY, or we did.
+    abstract void onDraining();
+
+    /// A stream ended.
+    abstract void onStreamGone();
+
+    /// The peer's SETTINGS are in force.
+    abstract void onPeerSettings();
+
+    /// Tells the peer to send no new streams.
+    abstract void announceDrain(ChannelHandlerContext ctx);
+
+    /// The last stream of a draining tunnel ended.
+    abstract void onDrained(ChannelHandlerContext ctx);
+
+    // --- state ---
+
+    final ChannelHandlerContext context() {
+        return Objects.requireNonNull(context, "tunnel handler is not in a pipeline");
+    }
+
+    final EventLoop loop() {
+        return context().channel().eventLoop();
+    }
+
+    /// The connection that carries the tunnel.
+    public final Channel channel() {
+        return context().channel();
+    }
+
+    /// Whether no new stream may be opened: GOAWAY was seen or sent, or the connection is closing or closed.
+    public final boolean isDraining() {
+        return draining || context == null || !context.channel().isActive();
+    }
+
+    /// Streams that are open or half-closed.
+    public final int activeStreams() {
+        return connection().numActiveStreams();
+    }
+
+    /// Sends GOAWAY, lets the open streams finish, then closes the connection.
+    public final void drain() {
+        if (isDraining()) {
+            return;
+        }
+        draining = true;
+        announceDrain(context());
+        flush(context());
+        onDraining();
+        closeIfDrained();
+    }
+
+    /// Ends the connection and every stream on it at once.
+    public final void close() {
+        var ctx = context();
+        draining = true;
+        if (ctx.channel().isActive()) {
+            var _ = goAway(
+                    ctx,
+                    connection().remote().lastStreamCreated(),
+                    Http2Error.NO_ERROR.code(),
+                    Unpooled.EMPTY_BUFFER,
+                    ctx.newPromise());
+            flush(ctx);
+        }
+        breakAllStreams();
+        var _ = ctx.close();
+    }
+
+    final void markDraining() {
+        if (!draining) {
+            draining = true;
+            onDraining();
+        }
+    }
+
+    final CodecStream adopt(Http2Stream stream, CodecStream.Unanswered unanswered) {
+        var adopted = new CodecStream(this, stream, unanswered);
+        stream.setProperty(streamKey, adopted);
+        return adopted;
+    }
+
+    final @Nullable CodecStream find(int streamId) {
+        var stream = connection().stream(streamId);
+        return stream == null ? null : of(stream);
+    }
+
+    private @Nullable CodecStream of(Http2Stream stream) {
+        return stream.getProperty(streamKey);
+    }
+
+    // --- what streams ask for ---
+
+    final void writeData(Http2Stream stream, ByteBuf data, boolean endOfStream) {
+        var ctx = context();
+        var _ = encoder().writeData(ctx, stream.id(), data, 0, endOfStream, ctx.newPromise());
+    }
+
+    final boolean isWritable(Http2Stream stream) {
+        return connection().remote().flowController().isWritable(stream);
+    }
+
+    final void credit(Http2Stream stream, int bytes) {
+        if (bytes == 0) {
+            return;
+        }
+        try {
+            if (connection().local().flowController().consumeBytes(stream, bytes)) {
+                flushThisTurn();
+            }
+        } catch (Http2Exception e) {
+            onError(context(), true, e); // more credit than was delivered: a bug that ends this tunnel only
+        }
+    }
+
+    /// What fits the windows goes out before the RST_STREAM.
+    final void resetAfterPending(Http2Stream stream, long errorCode) {
+        var ctx = context();
+        try {
+            encoder().flowController().writePendingBytes();
+        } catch (Http2Exception e) {
+            onError(ctx, true, e);
+        }
+        recentResets.add(stream.id());
+        var _ = resetStream(ctx, stream.id(), errorCode, ctx.newPromise());
+        flushThisTurn();
+    }
+
+    /// Sends what is queued when this turn of the loop has read all its sockets.
+    final void flushThisTurn() {
+        if (!flushScheduled) {
+            flushScheduled = true;
+            loop().execute(flushTask);
+        }
+    }
+
+    private void flushNow() {
+        flushScheduled = false;
+        var ctx = context();
+        if (ctx.channel().isActive()) {
+            flush(ctx);
+        }
+    }
+
+    final void touch(CodecStream stream) {
+        if (!stream.touched) {
+            stream.touched = true;
+            if (stream.nextTouched == null) {
+                stream.nextTouched = touchedStreams == null ? stream : touchedStreams;
+                touchedStreams = stream;
+            }
+        }
+    }
+
+    // --- the life of the connection ---
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext ctx) throws Exception {
+        context = ctx;
+        long now = now(ctx);
+        lastHeardNanos = now;
+        harmfulResets = new EventBudget(MAX_HARMFUL_RESETS, HARMFUL_RESETS_WINDOW_SECONDS, now);
+        settingsFrames = new EventBudget(MAX_CONTROL_FRAMES, CONTROL_FRAMES_WINDOW_SECONDS, now);
+        pingFrames = new EventBudget(MAX_CONTROL_FRAMES, CONTROL_FRAMES_WINDOW_SECONDS, now);
+        priorityFrames = new EventBudget(MAX_CONTROL_FRAMES, CONTROL_FRAMES_WINDOW_SECONDS, now);
+        super.handlerAdded(ctx);
+        raiseConnectionWindow(ctx);
+    }
+
+    @Override
+    public void channelActive(ChannelHandlerContext ctx) throws Exception {
+        super.channelActive(ctx);
+        raiseConnectionWindow(ctx);
+    }
+
+    /// SETTINGS raise the windows of streams only; the connection's has to be raised by a WINDOW_UPDATE (RFC 9113,
+    /// 6.9.2).
+    private void raiseConnectionWindow(ChannelHandlerContext ctx) throws Http2Exception {
+        if (windowRaised || !ctx.channel().isActive()) {
+            return;
+        }
+        windowRaised = true;
+        var flow = connection().local().flowController();
+        var whole = connection().connectionStream();
+        flow.incrementWindowSize(whole, config.connectionWindowBytes() - flow.initialWindowSize(whole));
+        ctx.flush();
+        lastHeardNanos = now(ctx);
+        checkPeerIn(ctx, config.quietBeforePing().toNanos());
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext ctx) throws Exception {
+        lastHeardNanos = now(ctx);
+        for (var stream = touchedStreams; stream != null; ) {
+            var next = stream.nextTouched == stream ? null : stream.nextTouched;
+            stream.nextTouched = null;
+            touchedStreams = next;
+            if (stream.touched) {
+                stream.touched = false;
+                stream.onReadComplete();
+            }
+            stream = next;
+        }
+        super.channelReadComplete(ctx);
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) throws Exception {
+        if (keepalive != null) {
+            keepalive.cancel(false);
+        }
+        super.channelInactive(ctx); // closes the streams, see StreamStates
+        markDraining();
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) throws Exception {
+        failure = cause;
+        super.exceptionCaught(ctx, cause);
+    }
+
+    @Override
+    protected void onConnectionError(
+            ChannelHandlerContext ctx, boolean outbound, Throwable cause, @Nullable Http2Exception http2Ex) {
+        failure = cause;
+        markDraining();
+        super.onConnectionError(ctx, outbound, cause, http2Ex);
+        // GOAWAY is written before the close, and a peer that stopped reading would hold both back for ever.
+        Runnable close = () -> {
+            var _ = ctx.close();
+        };
+        var _ = ctx.executor().schedule(close, CLOSE_AFTER_ERROR_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    @Override
+    protected void onStreamError(
+            ChannelHandlerContext ctx, boolean outbound, Throwable cause, Http2Exception.StreamException http2Ex) {
+        if (!outbound && connection().stream(http2Ex.streamId()) == null && recentResets.contains(http2Ex.streamId())) {
+            return; // it was on its way when we reset the stream (RFC 9113, 5.1, closed)
+        }
+        super.onStreamError(ctx, outbound, cause, http2Ex);
+        long code = http2Ex.error().code();
+        var broken = find(http2Ex.streamId());
+        if (broken != null) {
+            broken.onBroken(code, new ConnectFailure.MalformedAnswer(String.valueOf(http2Ex.getMessage())));
+        }
+        if (!outbound) {
+            try {
+                countHarmfulReset();
+            } catch (Http2Exception tooMany) {
+                onError(ctx, false, tooMany);
+            }
+        }
+    }
+
+    /// @throws Http2Exception when the peer has caused too many: ends the connection with ENHANCE_YOUR_CALM
+    final void countHarmfulReset() throws Http2Exception {
+        spend(harmfulResets, "resets of streams that were not answered");
+    }
+
+    private void spend(@Nullable EventBudget budget, String what) throws Http2Exception {
+        if (budget != null && budget.exceededBy(now(context()))) {
+            throw Http2Exception.connectionError(Http2Error.ENHANCE_YOUR_CALM, "too many %s", what);
+        }
+    }
+
+    private void closeIfDrained() {
+        var ctx = context;
+        if (draining && ctx != null && ctx.channel().isActive() && connection().numActiveStreams() == 0) {
+            onDrained(ctx);
+        }
+    }
+
+    /// Closes after everything that was written has left.
+    static void closeBehindWrites(ChannelHandlerContext ctx) {
+        var _ = ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+    }
+
+    private void breakAllStreams() {
+        var lost = lost();
+        try {
+            connection().forEachActiveStream(stream -> {
+                var broken = of(stream);
+                if (broken != null) {
+                    broken.onBroken(Http2Error.CONNECT_ERROR.code(), lost);
+                }
+                return true;
+            });
+        } catch (Http2Exception e) {
+            throw new IllegalStateException("the visitor above throws nothing", e);
+        }
+    }
+
+    private ConnectFailure lost() {
+        return new ConnectFailure.TunnelLost(failure);
+    }
+
+    // --- sign of life ---
+
+    private void checkPeerIn(ChannelHandlerContext ctx, long nanos) {
+        keepalive = ctx.executor().schedule(() -> checkPeer(ctx), nanos, TimeUnit.NANOSECONDS);
+    }
+
+    /// Hazard T11. Every byte of the peer is a sign of life, so a busy tunnel is never asked.
+    private void checkPeer(ChannelHandlerContext ctx) {
+        if (!ctx.channel().isActive()) {
+            return;
+        }
+        long quiet = now(ctx) - lastHeardNanos;
+        long askAfter = config.quietBeforePing().toNanos();
+        long deadAfter = askAfter + config.pingTimeout().toNanos();
+        if (quiet < askAfter) {
+            pingOutstanding = false;
+            checkPeerIn(ctx, askAfter - quiet);
+        } else if (quiet >= deadAfter) {
+            failure = new java.net.SocketTimeoutException(
+                    "peer silent for " + TimeUnit.NANOSECONDS.toMillis(quiet) + " ms, PING not answered");
+            close();
+        } else {
+            if (!pingOutstanding) {
+                pingOutstanding = true;
+                var _ = encoder().writePing(ctx, false, KEEPALIVE_PING, ctx.newPromise());
+                ctx.flush();
+            }
+            checkPeerIn(ctx, deadAfter - quiet);
+        }
+    }
+
+    private static long now(ChannelHandlerContext ctx) {
+        return ctx.executor().ticker().nanoTime();
+    }
+
+    private void onWritabilityChanged(Http2Stream stream) {
+        var known = of(stream);
+        if (known != null && known.isWritable()) {
+            known.onWritable();
+        }
+    }
+
+    /// An answer to a PING of ours that was not a question for a sign of life.
+    void onPingAck(long data) {}
+
+    private final class Frames extends Http2FrameAdapter {
+        @Override
+        public int onDataRead(ChannelHandlerContext ctx, int streamId, ByteBuf data, int padding, boolean endOfStream) {
+            var stream = find(streamId);
+            if (stream == null) {
+                return data.readableBytes() + padding;
+            }
+            stream.onData(data, endOfStream);
+            return padding; // the rest is credited when the application took it
+        }
+
+        @Override
+        public void onHeadersRead(
+                ChannelHandlerContext ctx,
+                int streamId,
+                Http2Headers headers,
+                int streamDependency,
+                short weight,
+                boolean exclusive,
+                int padding,
+                boolean endOfStream)
+                throws Http2Exception {
+            onHeadersRead(ctx, streamId, headers, padding, endOfStream);
+        }
+
+        @Override
+        public void onHeadersRead(
+                ChannelHandlerContext ctx, int streamId, Http2Headers headers, int padding, boolean endOfStream)
+                throws Http2Exception {
+            var stream = connection().stream(streamId);
+            if (stream != null) {
+                onHeaders(stream, of(stream), headers, endOfStream);
+            }
+        }
+
+        @Override
+        public void onRstStreamRead(ChannelHandlerContext ctx, int streamId, long errorCode) throws Http2Exception {
+            var stream = find(streamId);
+            if (stream != null) {
+                stream.onBroken(errorCode, new ConnectFailure.ResetBeforeAnswer(errorCode));
+                TunnelHandler.this.onPeerReset();
+            }
+        }
+
+        @Override
+        public void onSettingsRead(ChannelHandlerContext ctx, Http2Settings settings) throws Http2Exception {
+            spend(settingsFrames, "SETTINGS");
+            onPeerSettings();
+        }
+
+        @Override
+        public void onPingRead(ChannelHandlerContext ctx, long data) throws Http2Exception {
+            spend(pingFrames, "PING");
+        }
+
+        @Override
+        public void onPingAckRead(ChannelHandlerContext ctx, long data) {
+            if (data != KEEPALIVE_PING) {
+                onPingAck(data);
+            }
+        }
+
+        @Override
+        public void onPriorityRead(
+                ChannelHandlerContext ctx, int streamId, int streamDependency, short weight, boolean exclusive)
+                throws Http2Exception {
+            spend(priorityFrames, "PRIORITY");
+        }
+    }
+
+    /// Called after {@link CodecStream#onBroken} for a reset by the peer.
+    ///
+    /// @throws Http2Exception when there were too many
+    void onPeerReset() throws Http2Exception {}
+
+    private final class StreamStates extends Http2ConnectionAdapter {
+        @Override
+        public void onStreamClosed(Http2Stream stream) {
+            var closed = of(stream);
+            if (closed != null) {
+                boolean alive = context().channel().isActive();
+                boolean ignoredByPeer = draining
+                        && stream.id() > connection().local().lastStreamKnownByPeer()
+                        && connection().goAwayReceived()
+                        && connection().local().created(stream);
+                closed.onClosed(alive, ignoredByPeer ? new ConnectFailure.TunnelDraining() : lost());
+            }
+            onStreamGone();
+            closeIfDrained();
+        }
+
+        @Override
+        public void onGoAwayReceived(int lastStreamId, long errorCode, ByteBuf debugData) {
+            markDraining();
+            // In a later turn: the codec closes the streams that the peer will not look at after this call.
+            loop().execute(TunnelHandler.this::closeIfDrained);
+        }
+    }
+}
