@@ -1,5 +1,6 @@
 package io.loam.model.address;
 
+import java.net.Inet4Address;
 import java.net.InetAddress;
 
 /// A range of addresses of one family, `10.0.0.0/8` or `fd00::/8`. A single host is a block of full length.
@@ -34,8 +35,13 @@ public record CidrBlock(InetAddress address, int prefixLength) {
         }
     }
 
+    /// Whether the block holds a single address.
+    public boolean isHost() {
+        return prefixLength == (address instanceof Inet4Address ? 32 : 128);
+    }
+
     /// Whether `candidate` is of the same family and inside the block. Allocates (a copy of the address): for
-    /// decisions per packet or request use the compiled form in {@code io.loam.model.policy.Authorizer}.
+    /// decisions per packet or request use the compiled form, {@link MaskedBlock}.
     public boolean contains(InetAddress candidate) {
         byte[] a = address.getAddress();
         byte[] b = candidate.getAddress();

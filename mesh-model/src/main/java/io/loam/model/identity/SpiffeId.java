@@ -18,8 +18,8 @@ public record SpiffeId(String trustDomain, String namespace, String serviceAccou
         requireSegment("service account", serviceAccount);
     }
 
-    /// Reads the one form that carries a workload identity. Everything else (other paths, other schemes, upper-case
-    /// scheme, percent-encoding, control characters) is no identity.
+    /// Reads the one form that carries a workload identity. Everything else (other paths, other schemes,
+    /// upper-case scheme, percent-encoding, control characters) is no identity.
     public static Optional<SpiffeId> parse(String uri) {
         if (!uri.startsWith(SCHEME)) {
             return Optional.empty();
@@ -33,7 +33,15 @@ public record SpiffeId(String trustDomain, String namespace, String serviceAccou
                 : Optional.empty();
     }
 
-    /// The form policies are written in: `<trust domain>/ns/<namespace>/sa/<service account>`, without the scheme.
+    /// The identity these names make, if all of them fit into one.
+    public static Optional<SpiffeId> of(String trustDomain, String namespace, String serviceAccount) {
+        return isSegment(trustDomain) && isSegment(namespace) && isSegment(serviceAccount)
+                ? Optional.of(new SpiffeId(trustDomain, namespace, serviceAccount))
+                : Optional.empty();
+    }
+
+    /// The form policies are written in: `<trust domain>/ns/<namespace>/sa/<service account>`, without the
+    /// scheme.
     public String principal() {
         return trustDomain + "/ns/" + namespace + "/sa/" + serviceAccount;
     }

@@ -4,8 +4,8 @@ import io.loam.model.address.CidrBlock;
 import java.util.List;
 import java.util.Set;
 
-/// What a connection must look like: the kinds of fields are ANDed, the values of one kind ORed, `not…` means none of
-/// its values (wire reference, 7.2). A match without any field matches nothing.
+/// What a connection must look like: the kinds of fields are ANDed, the values of one kind ORed, `not…` means
+/// none of its values (wire reference, 7.2). A match without any field matches nothing.
 public record Match(
         List<StringMatch> namespaces,
         List<StringMatch> notNamespaces,

@@ -1,4 +1,5 @@
-/// Named destinations with ports and a way to spread connections. Start at {@link io.loam.model.service.Service}.
+/// Named destinations with ports and a way to spread connections. Start at {@link
+/// io.loam.model.service.Service}.
 @NullMarked
 package io.loam.model.service;
 

@@ -7,6 +7,7 @@ import io.loam.model.service.ServicePort;
 import java.net.InetAddress;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// One endpoint of the mesh: a pod, a VM, an address outside.
@@ -59,8 +60,15 @@ public record Workload(
     }
 
     /// Who it must prove to be.
+    ///
+    /// @throws IllegalArgumentException if its names make no identity; see {@link #provableIdentity}
     public SpiffeId identity() {
         return new SpiffeId(trustDomain, namespace, serviceAccount);
+    }
+
+    /// Who it must prove to be, or nobody: gateways of other networks come without namespace.
+    public Optional<SpiffeId> provableIdentity() {
+        return SpiffeId.of(trustDomain, namespace, serviceAccount);
     }
 
     public enum TunnelProtocol {

@@ -1,0 +1,86 @@
+package io.loam.model.policy;
+
+import io.loam.model.policy.AuthorizationPolicy.Action;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+
+/// The policies of one workload, sorted by what they do. Immutable and shared by all workloads with the same
+/// policies.
+public final class ApplicablePolicies {
+    public static final ApplicablePolicies NONE = of(List.of(), List.of());
+
+    private final CompiledPolicy[] deny;
+    private final CompiledPolicy[] allow;
+    private final CompiledPolicy[] dryRunDeny;
+    private final CompiledPolicy[] dryRunAllow;
+    private final Verdict.NotMatched notMatched;
+    private final List<String> unknown;
+
+    private ApplicablePolicies(List<CompiledPolicy> policies, List<String> unknown) {
+        this.deny = select(policies, Action.DENY, false);
+        this.allow = select(policies, Action.ALLOW, false);
+        this.dryRunDeny = select(policies, Action.DENY, true);
+        this.dryRunAllow = select(policies, Action.ALLOW, true);
+        this.notMatched = new Verdict.NotMatched(allow.length);
+        this.unknown = List.copyOf(unknown);
+    }
+
+    /// @param policies each policy once, in any order: verdicts name the first that matches in the order of the
+    /// keys
+    /// @param unknown `namespace/name` of policies that the workload names and nobody has sent (yet)
+    public static ApplicablePolicies of(Collection<CompiledPolicy> policies, List<String> unknown) {
+        var sorted = policies.stream()
+                .sorted(Comparator.comparing(policy -> policy.source().key()))
+                .toList();
+        return new ApplicablePolicies(sorted, unknown);
+    }
+
+    private static CompiledPolicy[] select(List<CompiledPolicy> policies, Action action, boolean dryRun) {
+        return policies.stream()
+                .filter(policy ->
+                        policy.source().action() == action && policy.source().dryRun() == dryRun)
+                .toArray(CompiledPolicy[]::new);
+    }
+
+    /// Policies that the workload names and that are not known. They are skipped (wire reference, 7.1); whoever
+    /// asks should warn.
+    public List<String> unknown() {
+        return unknown;
+    }
+
+    /// Whether {@link Authorizer#dryRun} can have anything to say.
+    public boolean hasDryRun() {
+        return dryRunDeny.length + dryRunAllow.length > 0;
+    }
+
+    /// Everything that applies, for dumps.
+    public List<AuthorizationPolicy> all() {
+        return Stream.of(deny, allow, dryRunDeny, dryRunAllow)
+                .flatMap(Arrays::stream)
+                .map(CompiledPolicy::source)
+                .toList();
+    }
+
+    CompiledPolicy[] deny() {
+        return deny;
+    }
+
+    CompiledPolicy[] allow() {
+        return allow;
+    }
+
+    CompiledPolicy[] dryRunDeny() {
+        return dryRunDeny;
+    }
+
+    CompiledPolicy[] dryRunAllow() {
+        return dryRunAllow;
+    }
+
+    Verdict.NotMatched notMatched() {
+        return notMatched;
+    }
+}
