@@ -41,13 +41,15 @@ public final class MeshTls {
     private final SpiffeId identity;
     private final List<X509Certificate> chain;
     private final List<X509Certificate> roots;
+    private final PeerTrust trust;
     private final SslContext client;
     private final SslContext server;
 
-    private MeshTls(CertificateBundle bundle, SslContext client, SslContext server) {
+    private MeshTls(CertificateBundle bundle, PeerTrust trust, SslContext client, SslContext server) {
         this.identity = bundle.identity();
         this.chain = bundle.chain();
         this.roots = bundle.roots();
+        this.trust = trust;
         this.client = client;
         this.server = server;
         CLEANER.register(this, () -> {
@@ -70,7 +72,7 @@ public final class MeshTls {
             var server = context(SslContextBuilder.forServer(bundle.privateKey(), certificates)
                     .trustManager(trust)
                     .clientAuth(ClientAuth.REQUIRE));
-            return new MeshTls(bundle, client, server);
+            return new MeshTls(bundle, trust, client, server);
         } catch (SSLException | RuntimeException e) {
             ReferenceCountUtil.release(client);
             throw e;
@@ -128,7 +130,7 @@ public final class MeshTls {
         }
         try {
             var handler = client.newHandler(alloc);
-            handler.engine().getSession().putValue(PeerTrust.EXPECTED, Set.copyOf(expected));
+            trust.expect(handler.engine(), expected);
             return handler;
         } finally {
             Reference.reachabilityFence(this); // the contexts live until the handler holds its own reference

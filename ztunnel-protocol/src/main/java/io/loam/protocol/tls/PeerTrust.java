@@ -13,23 +13,23 @@ import java.security.cert.TrustAnchor;
 import java.security.cert.X509Certificate;
 import java.time.InstantSource;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Date;
-import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.WeakHashMap;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
 
 /// Decides inside the handshake whether the peer is who it must be (wire reference, 2.1). Host names and SNI play no
-/// part. The client's expectation and the proved identity travel in the handshake's session, since one context serves
-/// all destinations.
+/// part. One context serves all destinations, so what a client expects is noted here per engine until the check takes
+/// it; not in the session, which Netty empties when the handshake starts.
 ///
 /// Runs on event loops, any number at once.
 final class PeerTrust extends X509ExtendedTrustManager {
-    /// Session value, set by the client before the handshake: `Set<SpiffeId>`.
-    static final String EXPECTED = "loam.expected-identities";
     /// Session value, set here after the checks passed: `SpiffeId`.
     static final String PROVED = "loam.peer-identity";
 
@@ -41,12 +41,19 @@ final class PeerTrust extends X509ExtendedTrustManager {
     private final Set<X509Certificate> roots;
     private final String ownTrustDomain;
     private final InstantSource clock;
+    /// Weak, for handlers that are thrown away before their handshake.
+    private final Map<SSLEngine, Set<SpiffeId>> expectations = Collections.synchronizedMap(new WeakHashMap<>());
 
     PeerTrust(List<X509Certificate> roots, String ownTrustDomain, InstantSource clock) {
         this.roots = Set.copyOf(roots);
         this.anchors = roots.stream().map(root -> new TrustAnchor(root, null)).collect(Collectors.toUnmodifiableSet());
         this.ownTrustDomain = ownTrustDomain;
         this.clock = clock;
+    }
+
+    /// Notes whom a client's engine may accept; before its handshake.
+    void expect(SSLEngine engine, Set<SpiffeId> identities) {
+        expectations.put(engine, Set.copyOf(identities));
     }
 
     /// The server's check: any workload of our own trust domain; what it may do is decided per stream.
@@ -103,7 +110,8 @@ final class PeerTrust extends X509ExtendedTrustManager {
                     e);
         } catch (PeerRefusedException e) {
             throw e;
-        } catch (GeneralSecurityException e) {
+        } catch (GeneralSecurityException | IllegalStateException | IllegalArgumentException e) {
+            // The unchecked ones: Netty parses a certificate when it is first looked at.
             throw new PeerRefusedException(Reason.UNTRUSTED_CHAIN, "unreadable chain: " + e.getMessage(), e);
         }
         if (leaf.getBasicConstraints() >= 0) { // X.509-SVID, 4.1: signing certificates are no workloads
@@ -136,11 +144,8 @@ final class PeerTrust extends X509ExtendedTrustManager {
     @Override
     public void checkServerTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
             throws CertificateException {
-        var expected = new HashSet<SpiffeId>();
-        if (engine.getSession().getValue(EXPECTED) instanceof Set<?> set) {
-            set.forEach(id -> expected.add((SpiffeId) id));
-        }
-        var peer = checkServer(chain, expected); // nothing expected: nothing matches, refused
+        var expected = expectations.remove(engine);
+        var peer = checkServer(chain, expected == null ? Set.of() : expected); // nobody expected: refused
         engine.getSession().putValue(PROVED, peer);
     }
 
