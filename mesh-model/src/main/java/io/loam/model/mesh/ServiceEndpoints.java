@@ -14,18 +14,17 @@ record ServiceEndpoints(PersistentMap<String, Endpoint> all, PersistentMap<Strin
         var uid = endpoint.workload().uid();
         var next = all.with(uid, endpoint);
         if (endpoint.workload().status() == Status.HEALTHY) {
-            return new ServiceEndpoints(next, all == healthy ? next : healthy.with(uid, endpoint));
+            return new ServiceEndpoints(next, areAllHealthy() ? next : healthy.with(uid, endpoint));
         }
         return new ServiceEndpoints(next, healthy.without(uid));
     }
 
     ServiceEndpoints without(String uid) {
-        var next = all.without(uid);
-        if (all == healthy) {
-            return new ServiceEndpoints(next, next);
-        }
-        var nextHealthy = healthy.without(uid);
-        // the last unhealthy one left: share one map again
-        return new ServiceEndpoints(next, nextHealthy.size() == next.size() ? next : nextHealthy);
+        var rest = new ServiceEndpoints(all.without(uid), healthy.without(uid));
+        return rest.areAllHealthy() ? new ServiceEndpoints(rest.all, rest.all) : rest;
+    }
+
+    private boolean areAllHealthy() {
+        return all.size() == healthy.size();
     }
 }

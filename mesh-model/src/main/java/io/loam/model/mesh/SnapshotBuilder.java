@@ -32,7 +32,7 @@ final class SnapshotBuilder {
             .thenComparing(Service::namespace)
             .thenComparing(Service::hostname);
 
-    private static final Comparator<ServiceBlock> LONGEST_FIRST = Comparator.comparing(ServiceBlock::prefixLength)
+    private static final Comparator<ServiceBlock> LONGEST_FIRST = Comparator.comparingInt(ServiceBlock::prefixLength)
             .reversed()
             .thenComparing(ServiceBlock::service, CANONICAL_FIRST);
 
