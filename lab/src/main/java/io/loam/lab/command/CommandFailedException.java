@@ -8,7 +8,7 @@ public final class CommandFailedException extends IOException {
 
     private final int exitCode;
 
-    CommandFailedException(String program, int exitCode, String output) {
+    public CommandFailedException(String program, int exitCode, String output) {
         super(program + " ended with " + exitCode + (output.isBlank() ? "" : ": " + output.strip()));
         this.exitCode = exitCode;
     }
