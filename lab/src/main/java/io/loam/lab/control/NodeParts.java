@@ -1,0 +1,27 @@
+package io.loam.lab.control;
+
+import io.loam.cni.EnrolledPod;
+import io.loam.lab.network.NodeSlot;
+import io.loam.lab.process.NodeSockets;
+import java.io.IOException;
+import java.util.concurrent.CompletionStage;
+
+/// What makes a namespace a node of the mesh: its agent, and what brings pods to it. Except for {@link #enrol} and
+/// {@link #withdraw} called by the cluster's thread only.
+public interface NodeParts {
+    /// The node has its network. Does not wait for the agent.
+    void start(NodeSlot node) throws IOException;
+
+    /// The node has no pods any more.
+    void stop(String node);
+
+    NodeSockets sockets(String node);
+
+    /// Asks for a pod to be taken in; {@link Cluster#enrolled} tells when it is.
+    void enrol(String node, EnrolledPod pod);
+
+    /// Takes a pod out. May be called for pods that are not in.
+    ///
+    /// @return completes when nothing new is captured
+    CompletionStage<Void> withdraw(String node, String uid);
+}
