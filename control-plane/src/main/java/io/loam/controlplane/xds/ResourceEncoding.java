@@ -7,6 +7,7 @@ import io.loam.model.workload.Workload;
 import java.util.List;
 
 /// From the model to the messages and alias names of the wire.
+@SuppressWarnings("DoNotCallSuggester") // until the mapping to messages is there
 final class ResourceEncoding {
     private ResourceEncoding() {}
 
