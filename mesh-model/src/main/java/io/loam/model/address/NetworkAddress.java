@@ -7,8 +7,9 @@ import java.net.InetAddress;
 /// @param network name of the network; "" is the default network
 /// @param address never a v4-mapped IPv6 address ({@link InetAddress#getByAddress} folds those to IPv4)
 public record NetworkAddress(String network, InetAddress address) {
+    /// `network/ip`, the alias on the wire.
     @Override
     public String toString() {
-        return network + "/" + address.getHostAddress();
+        return network + "/" + IpBits.of(address);
     }
 }

@@ -1,5 +1,6 @@
 package io.loam.model.decision;
 
+import io.loam.model.address.IpBits;
 import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -45,44 +46,8 @@ public sealed interface Authority {
             return address.getHostString() + ":" + address.getPort();
         }
         return ip instanceof Inet6Address
-                ? "[" + compressed(ip) + "]:" + address.getPort()
+                ? "[" + IpBits.of(ip) + "]:" + address.getPort()
                 : ip.getHostAddress() + ":" + address.getPort();
-    }
-
-    /// RFC 5952, which peers write and compare logs in: the longest run of at least two zero groups becomes
-    /// `::`, the first if several are equally long. {@link InetAddress#getHostAddress} writes all groups.
-    private static String compressed(InetAddress ipv6) {
-        var bytes = ipv6.getAddress();
-        int runStart = -1;
-        int runLength = 1;
-        for (int i = 0; i < 8; i++) {
-            int length = 0;
-            while (i + length < 8 && group(bytes, i + length) == 0) {
-                length++;
-            }
-            if (length > runLength) {
-                runStart = i;
-                runLength = length;
-            }
-            i += length;
-        }
-        var text = new StringBuilder(39);
-        for (int i = 0; i < 8; i++) {
-            if (i == runStart) {
-                text.append("::");
-                i += runLength - 1;
-                continue;
-            }
-            if (!text.isEmpty() && text.charAt(text.length() - 1) != ':') {
-                text.append(':');
-            }
-            text.append(Integer.toHexString(group(bytes, i)));
-        }
-        return text.toString();
-    }
-
-    private static int group(byte[] bytes, int index) {
-        return (bytes[2 * index] & 0xff) << 8 | (bytes[2 * index + 1] & 0xff);
     }
 
     private static Optional<InetAddress> literal(String text) {
