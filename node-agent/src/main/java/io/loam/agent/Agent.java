@@ -1,0 +1,231 @@
+package io.loam.agent;
+
+import io.loam.agent.connections.ConnectionRegistry;
+import io.loam.agent.connections.Telemetry;
+import io.loam.agent.dump.ConfigDump;
+import io.loam.agent.inbound.InboundServices;
+import io.loam.agent.outbound.OutboundServices;
+import io.loam.agent.pod.WorkloadWait;
+import io.loam.agent.workload.WorkloadProxies;
+import io.loam.agent.workload.WorkloadServices;
+import io.loam.agent.zds.ZdsClient;
+import io.loam.model.mesh.MeshView;
+import io.loam.protocol.hbone.HboneConfig;
+import io.loam.protocol.linux.ResourceLimits;
+import io.loam.runtime.accesslog.AccessLog;
+import io.loam.runtime.admin.HttpEndpoint;
+import io.loam.runtime.admin.HttpReply;
+import io.loam.runtime.admin.HttpRequest;
+import io.loam.runtime.admin.LogLevels;
+import io.loam.runtime.admin.MetricsPage;
+import io.loam.runtime.admin.Readiness;
+import io.loam.runtime.config.AgentConfig;
+import io.loam.runtime.config.TunnelConfig;
+import io.loam.runtime.grpc.UpstreamChannels;
+import io.loam.runtime.identity.CaClient;
+import io.loam.runtime.identity.CertificateSource;
+import io.loam.runtime.loops.EventLoops;
+import io.loam.runtime.metrics.ProcessMetrics;
+import io.loam.runtime.metrics.TrafficMetrics;
+import io.loam.runtime.time.SystemTimer;
+import io.loam.runtime.tunnel.TunnelPoolConfig;
+import io.loam.runtime.xds.XdsClient;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
+import java.util.function.Function;
+import java.util.random.RandomGenerator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The object graph of the node agent, in the order in which it is built, and its end.
+final class Agent {
+    private static final Logger log = LoggerFactory.getLogger(Agent.class);
+    private static final String VERSION = "0.1.0";
+
+    /// How often the drain looks whether connections are left.
+    private static final Duration DRAIN_LOOK = Duration.ofMillis(50);
+
+    /// What connections that were cut at the deadline get to send their resets and log lines.
+    private static final Duration CUT_GRACE = Duration.ofMillis(300);
+
+    private final AgentConfig config;
+    private final EventLoops loops;
+    private final ConnectionRegistry connections;
+    private final WorkloadProxies pods;
+    private final ZdsClient zds;
+    private final XdsClient xds;
+    private final CaClient ca;
+    private final AccessLog accessLog;
+    private final CountDownLatch quit = new CountDownLatch(1);
+
+    /// Starts everything; returns when the admin ports listen and the clients are connecting.
+    ///
+    /// @throws IOException if a capability is missing or a port is taken
+    static Agent start(AgentConfig config) throws IOException {
+        long files = ResourceLimits.raiseOpenFiles();
+        SelfCheck.run(config.sockets());
+        var agent = new Agent(config);
+        agent.listen();
+        agent.xds.start();
+        agent.zds.start();
+        log.info(
+                "agent started node={} workers={} open.files={} xds={} ca={} zds={}",
+                config.node().nodeName(),
+                config.workers(),
+                files,
+                config.controlPlane().address(),
+                config.certificateAuthority().address(),
+                config.zdsSocket());
+        return agent;
+    }
+
+    private final PrometheusRegistry registry = new PrometheusRegistry();
+    private final Readiness readiness = new Readiness();
+    private final LogLevels logLevels;
+    private final ConfigDump dump;
+
+    private Agent(AgentConfig config) {
+        this.config = config;
+        var random = RandomGenerator.of("SplittableRandom");
+        var clock = new SystemTimer();
+        logLevels = new LogLevels(config.log().level());
+        ProcessMetrics.register(registry, "ztunnel", VERSION);
+
+        loops = new EventLoops(config.workers());
+        var channels = new UpstreamChannels(loops.control());
+        var mesh = new MeshView();
+        var workloads = new WorkloadWait(mesh);
+        connections = new ConnectionRegistry();
+        mesh.addListener(connections::onSnapshot);
+
+        ca = new CaClient(channels, config.certificateAuthority(), config.certificateLifetime());
+        var certificates = new CertificateSource(ca, Executors.newVirtualThreadPerTaskExecutor(), clock, random);
+
+        accessLog = new AccessLog(config.log().format(), new FileOutputStream(FileDescriptor.out), registry);
+        var telemetry = new Telemetry(new TrafficMetrics(registry), accessLog, clock);
+        var network = config.node().network();
+        var outbound = new OutboundServices(mesh, workloads, connections, telemetry, network, random);
+        var inbound = new InboundServices(
+                mesh,
+                workloads,
+                certificates,
+                connections,
+                telemetry,
+                hbone(config.tunnels()),
+                network,
+                config.tunnels().responseBaggage());
+        var services = new WorkloadServices(
+                loops,
+                config.sockets(),
+                pools(config),
+                certificates,
+                outbound,
+                inbound,
+                config.node().trustDomain());
+        pods = new WorkloadProxies(services, readiness, registry);
+        zds = new ZdsClient(config.zdsSocket(), pods, readiness, random);
+        xds = new XdsClient(channels, config.controlPlane(), config.node(), mesh, readiness, registry, random);
+        dump = new ConfigDump(config, VERSION, mesh, certificates, pods, connections);
+    }
+
+    private static HboneConfig hbone(TunnelConfig tunnels) {
+        var defaults = HboneConfig.DEFAULT;
+        return new HboneConfig(
+                tunnels.streamWindowBytes(),
+                tunnels.connectionWindowBytes(),
+                tunnels.frameBytes(),
+                defaults.maxConcurrentStreams(),
+                defaults.maxHeaderListBytes(),
+                defaults.quietBeforePing(),
+                defaults.pingTimeout());
+    }
+
+    private static TunnelPoolConfig pools(AgentConfig config) {
+        return new TunnelPoolConfig(
+                config.tunnels().streamsPerTunnel(),
+                TunnelPoolConfig.DEFAULT.maxWaiting(),
+                config.sockets().connectTimeout(),
+                config.tunnels().unusedRelease());
+    }
+
+    private void listen() throws IOException {
+        var admin = config.admin();
+        var metrics = new MetricsPage(registry);
+        var loopback = InetAddress.getByAddress(new byte[] {127, 0, 0, 1});
+        open(
+                new InetSocketAddress(loopback, admin.adminPort()),
+                Map.of(
+                        "/",
+                        _ -> HttpReply.text(200, INDEX),
+                        "/config_dump",
+                        _ -> HttpReply.json(dump.render()),
+                        "/logging",
+                        logLevels::reply,
+                        "/quitquitquit",
+                        this::quit));
+        open(
+                new InetSocketAddress(admin.statsPort()),
+                Map.of("/metrics", metrics::render, "/stats/prometheus", metrics::render));
+        open(new InetSocketAddress(admin.readinessPort()), Map.of("/healthz/ready", _ -> readiness.reply()));
+    }
+
+    private void open(InetSocketAddress address, Map<String, Function<HttpRequest, HttpReply>> routes)
+            throws IOException {
+        HttpEndpoint.open(loops.control(), address, routes);
+    }
+
+    private static final String INDEX = """
+            GET  /config_dump              what this agent knows: mesh, certificates, connections
+            POST /logging?level=<level>    error, warn, info, debug, trace; or <logger>:<level>
+            POST /quitquitquit             drain and exit
+            """;
+
+    private HttpReply quit(HttpRequest request) {
+        if (!request.method().equals("POST")) {
+            return HttpReply.text(405, "Invalid HTTP method\n");
+        }
+        quit.countDown();
+        return HttpReply.text(200, "shutdown now\n");
+    }
+
+    /// Returns when somebody asked for the end by HTTP.
+    void awaitQuit() throws InterruptedException {
+        quit.await();
+    }
+
+    /// The end (wire reference, section 10): listeners close at once, peers hear GOAWAY, connections go on until
+    /// the
+    /// deadline, and what is left then is cut. Blocks that long at most.
+    void drain() {
+        long deadline = System.nanoTime() + config.drain().deadline().toNanos();
+        log.info("draining deadline={} connections={}", config.drain().deadline(), connections.size());
+        readiness.pending("draining");
+        zds.close();
+        pods.drain();
+        try {
+            while (connections.size() > 0 && System.nanoTime() < deadline) {
+                Thread.sleep(DRAIN_LOOK);
+            }
+            if (connections.size() > 0) {
+                log.warn("drain deadline reached, cutting connections={}", connections.size());
+                connections.abortAll("drain deadline reached");
+                Thread.sleep(CUT_GRACE);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt(); // a second signal: end now
+        }
+        xds.close();
+        ca.close();
+        accessLog.close();
+        loops.close();
+        log.info("drained");
+    }
+}

@@ -1,0 +1,40 @@
+package io.loam.agent;
+
+import io.loam.runtime.config.AgentConfig;
+import io.loam.runtime.config.AgentConfigReader;
+import io.loam.runtime.config.ConfigException;
+import java.io.IOException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The node agent as a program. Settings come from the environment (wire reference, section 11); SIGTERM drains.
+///
+/// Exit codes: 0 drained, 1 could not start, 2 the settings do not fit.
+public final class Main {
+    private static final Logger log = LoggerFactory.getLogger(Main.class);
+
+    private Main() {}
+
+    static void main() throws InterruptedException {
+        AgentConfig config;
+        try {
+            config =
+                    AgentConfigReader.read(System.getenv(), Runtime.getRuntime().availableProcessors());
+        } catch (ConfigException e) {
+            System.err.println(e.getMessage());
+            System.exit(2);
+            return;
+        }
+        try {
+            var agent = Agent.start(config);
+            // The hook runs the drain, because the JVM stops when the last hook is done and not before.
+            Runtime.getRuntime().addShutdownHook(new Thread(agent::drain, "loam-drain"));
+            agent.awaitQuit(); // returns on /quitquitquit; a signal runs the hook instead
+            System.exit(0);
+        } catch (IOException e) {
+            log.error("cannot start: {}", e.getMessage());
+            log.debug("cannot start", e);
+            System.exit(1);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+package io.loam.agent.connections;
+
+import io.loam.model.identity.SpiffeId;
+import io.loam.model.service.Service;
+import io.loam.model.workload.Workload;
+import io.loam.runtime.accesslog.AccessLogEntry;
+import io.loam.runtime.accesslog.AccessLogEntry.Direction;
+import io.loam.runtime.accesslog.AccessLogEntry.Kind;
+import io.loam.runtime.metrics.FailureFlag;
+import io.loam.runtime.metrics.Reporter;
+import io.loam.runtime.metrics.TrafficLabels;
+import io.loam.runtime.metrics.TrafficMetrics;
+import io.loam.runtime.relay.RelayEnd;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.time.Instant;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// What is learned about one connection on its way, and the one place that reports how it ended: one access-log
+/// line, one
+/// set of counters. Whoever learns something sets it; exactly one of the ending methods counts, the first one
+/// called.
+///
+/// Belongs to the connection's event loop.
+public final class ConnectionReport {
+    private static final Logger log = LoggerFactory.getLogger(ConnectionReport.class);
+
+    private final Telemetry telemetry;
+    private final Direction direction;
+    private final InetSocketAddress sourceAddress;
+    private final Instant began;
+    private @Nullable Workload source;
+    private @Nullable SpiffeId sourceIdentity;
+    private @Nullable InetSocketAddress destinationAddress;
+    private @Nullable String tunnelTarget;
+    private @Nullable Service service;
+    private @Nullable Workload destination;
+    private @Nullable SpiffeId destinationIdentity;
+    private TrafficMetrics.@Nullable OpenConnection counters;
+    private boolean ended;
+
+    public ConnectionReport(Telemetry telemetry, Direction direction, InetSocketAddress sourceAddress) {
+        this.telemetry = telemetry;
+        this.direction = direction;
+        this.sourceAddress = sourceAddress;
+        this.began = telemetry.clock().now();
+    }
+
+    public void source(@Nullable Workload workload, @Nullable SpiffeId provedIdentity) {
+        source = workload;
+        sourceIdentity = provedIdentity;
+    }
+
+    /// @param address of the socket, port 15008 for a tunnel
+    public void destinationAddress(InetSocketAddress address) {
+        destinationAddress = address;
+    }
+
+    /// @param authority what the tunnel's stream is to
+    public void tunnelTarget(String authority) {
+        tunnelTarget = authority;
+    }
+
+    public void destination(@Nullable Workload workload, @Nullable Service service, @Nullable SpiffeId identity) {
+        destination = workload;
+        this.service = service;
+        destinationIdentity = identity;
+    }
+
+    public InetSocketAddress sourceAddress() {
+        return sourceAddress;
+    }
+
+    public @Nullable InetSocketAddress destinationAddress() {
+        return destinationAddress;
+    }
+
+    public @Nullable String tunnelTarget() {
+        return tunnelTarget;
+    }
+
+    /// Bytes may flow from now on.
+    public void opened() {
+        counters = telemetry.metrics().open(labels());
+        log.debug("connection opened src.addr={} dst.addr={}", sourceAddress, destinationAddress);
+    }
+
+    /// Publishes the counts while the connection lives.
+    public void progress(long fromApplication, long toApplication) {
+        var open = counters;
+        if (open != null) {
+            switch (direction) {
+                case OUTBOUND -> open.publishBytes(fromApplication, toApplication);
+                case INBOUND -> open.publishBytes(toApplication, fromApplication);
+            }
+        }
+    }
+
+    /// The relay has ended.
+    public void finished(RelayEnd end, @Nullable ErrorCode abortedFor, long fromApplication, long toApplication) {
+        progress(fromApplication, toApplication);
+        switch (end) {
+            case RelayEnd.BothFinished _ ->
+                end(Kind.COMPLETE, null, null, FailureFlag.NONE, fromApplication, toApplication);
+            case RelayEnd.Reset reset ->
+                end(
+                        Kind.FAILED,
+                        ErrorCode.RESET.name(),
+                        reset.reason(),
+                        ErrorCode.RESET.flag(),
+                        fromApplication,
+                        toApplication);
+            case RelayEnd.Aborted(var reason) -> {
+                var code = abortedFor == null ? ErrorCode.BUG : abortedFor;
+                end(Kind.FAILED, code.name(), reason, code.flag(), fromApplication, toApplication);
+            }
+        }
+    }
+
+    /// The connection never carried a byte.
+    public void failed(ErrorCode code, String error) {
+        failed(code.name(), code.flag(), error);
+    }
+
+    public void failed(String code, FailureFlag flag, String error) {
+        // Without a destination nothing is known yet: ztunnel's "early rejection".
+        end(destinationAddress == null ? Kind.REFUSED : Kind.FAILED, code, error, flag, 0, 0);
+    }
+
+    /// An error of our own.
+    public void bug(Throwable cause) {
+        if (!ended) {
+            log.error("connection ended by a bug src.addr={} dst.addr={}", sourceAddress, destinationAddress, cause);
+            telemetry.metrics().bug();
+            failed(ErrorCode.BUG, String.valueOf(cause));
+        }
+    }
+
+    private void end(
+            Kind kind,
+            @Nullable String code,
+            @Nullable String error,
+            FailureFlag flag,
+            long fromApplication,
+            long toApplication) {
+        if (ended) {
+            return;
+        }
+        ended = true;
+        var open = counters;
+        if (open != null) {
+            open.close(flag);
+        } else {
+            telemetry.metrics().refused(labels(), flag);
+        }
+        var now = telemetry.clock().now();
+        telemetry
+                .accessLog()
+                .log(new AccessLogEntry(
+                        kind,
+                        now,
+                        direction,
+                        sourceAddress,
+                        source,
+                        sourceIdentity,
+                        destinationAddress,
+                        tunnelTarget,
+                        service == null ? null : service.hostname(),
+                        destination,
+                        destinationIdentity,
+                        fromApplication,
+                        toApplication,
+                        kind == Kind.REFUSED ? null : Duration.between(began, now),
+                        error,
+                        code));
+    }
+
+    private TrafficLabels labels() {
+        var reporter = switch (direction) {
+            case OUTBOUND -> Reporter.SOURCE;
+            case INBOUND -> Reporter.DESTINATION;
+        };
+        boolean mutualTls = sourceIdentity != null && tunnelTarget != null;
+        return new TrafficLabels(
+                reporter, source, destination, service, sourceIdentity, destinationIdentity, mutualTls);
+    }
+}

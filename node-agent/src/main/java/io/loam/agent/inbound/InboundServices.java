@@ -1,0 +1,22 @@
+package io.loam.agent.inbound;
+
+import io.loam.agent.connections.ConnectionRegistry;
+import io.loam.agent.connections.Telemetry;
+import io.loam.agent.pod.WorkloadWait;
+import io.loam.model.mesh.MeshView;
+import io.loam.protocol.hbone.HboneConfig;
+import io.loam.runtime.identity.CertificateSource;
+
+/// What inbound connections of all pods share.
+///
+/// @param network this node's
+/// @param responseBaggage whether answers describe the destination
+public record InboundServices(
+        MeshView mesh,
+        WorkloadWait workloads,
+        CertificateSource certificates,
+        ConnectionRegistry registry,
+        Telemetry telemetry,
+        HboneConfig hbone,
+        String network,
+        boolean responseBaggage) {}

@@ -1,0 +1,23 @@
+package io.loam.agent.inbound;
+
+import io.loam.protocol.hbone.HboneServerHandler;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/// The tunnels that peers have to one pod. Thread-safe.
+public final class InboundTunnels {
+    private final Set<HboneServerHandler> open = ConcurrentHashMap.newKeySet();
+
+    void add(HboneServerHandler tunnel) {
+        open.add(tunnel);
+    }
+
+    void remove(HboneServerHandler tunnel) {
+        open.remove(tunnel);
+    }
+
+    /// Sends GOAWAY on each: its streams finish, new ones go elsewhere.
+    public void drain() {
+        open.forEach(tunnel -> tunnel.channel().eventLoop().execute(tunnel::drain));
+    }
+}

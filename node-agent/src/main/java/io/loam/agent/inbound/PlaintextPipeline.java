@@ -1,0 +1,25 @@
+package io.loam.agent.inbound;
+
+import io.loam.agent.pod.LocalPod;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.epoll.EpollSocketChannel;
+import java.io.IOException;
+
+/// One plaintext connection from outside that the kernel redirected to port 15006. As with outbound ones the bytes
+/// are not
+/// touched before the {@link PlaintextConnection} has its verdict.
+public final class PlaintextPipeline extends ChannelInitializer<EpollSocketChannel> {
+    private final LocalPod pod;
+    private final InboundServices services;
+
+    public PlaintextPipeline(LocalPod pod, InboundServices services) {
+        this.pod = pod;
+        this.services = services;
+    }
+
+    @Override
+    protected void initChannel(EpollSocketChannel caller) throws IOException {
+        pod.sockets().application(caller);
+        caller.pipeline().addLast("plaintext", new PlaintextConnection(pod, services));
+    }
+}

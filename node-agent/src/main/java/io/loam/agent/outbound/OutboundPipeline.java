@@ -1,0 +1,38 @@
+package io.loam.agent.outbound;
+
+import io.loam.agent.pod.LocalPod;
+import io.loam.runtime.tunnel.TunnelPool;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoop;
+import io.netty.channel.epoll.EpollSocketChannel;
+import java.io.IOException;
+import java.util.function.Function;
+
+/// One connection that an application of the pod opened and the kernel redirected to port 15001. It is one step
+/// long: the
+/// application's bytes are not touched before the {@link OutboundConnection} knows where they go, and then the
+/// relay takes
+/// the connection's place.
+public final class OutboundPipeline extends ChannelInitializer<EpollSocketChannel> {
+    private final LocalPod pod;
+    private final OutboundServices services;
+    private final Function<EventLoop, TunnelPool> pools;
+
+    /// @param pools the pod's pool of the given loop
+    public OutboundPipeline(LocalPod pod, OutboundServices services, Function<EventLoop, TunnelPool> pools) {
+        this.pod = pod;
+        this.services = services;
+        this.pools = pools;
+    }
+
+    @Override
+    protected void initChannel(EpollSocketChannel application) throws IOException {
+        pod.sockets().application(application);
+        application.pipeline().addLast("outbound", new OutboundConnection(pod, services, poolOf(application)));
+    }
+
+    private TunnelPool poolOf(Channel channel) {
+        return pools.apply(channel.eventLoop());
+    }
+}

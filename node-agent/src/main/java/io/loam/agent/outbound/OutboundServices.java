@@ -1,0 +1,19 @@
+package io.loam.agent.outbound;
+
+import io.loam.agent.connections.ConnectionRegistry;
+import io.loam.agent.connections.Telemetry;
+import io.loam.agent.pod.WorkloadWait;
+import io.loam.model.mesh.MeshView;
+import java.util.random.RandomGenerator;
+
+/// What outbound connections of all pods share.
+///
+/// @param network this node's
+/// @param random for load balancing and trace ids; thread-safe
+public record OutboundServices(
+        MeshView mesh,
+        WorkloadWait workloads,
+        ConnectionRegistry registry,
+        Telemetry telemetry,
+        String network,
+        RandomGenerator random) {}

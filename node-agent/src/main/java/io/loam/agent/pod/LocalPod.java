@@ -1,0 +1,71 @@
+package io.loam.agent.pod;
+
+import io.loam.model.mesh.MeshSnapshot;
+import io.loam.model.workload.Workload;
+import io.loam.protocol.linux.Netns;
+import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
+import io.loam.runtime.config.SocketConfig;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/// A pod of this node that is in the mesh. Its name, namespace and account come from the privileged half: who a
+/// connection
+/// belongs to follows from the namespace that accepted it, never from an address (hazards I12, I13).
+///
+/// Holds the pod's namespace open as long as anybody may still open a socket in it. Thread-safe.
+public final class LocalPod {
+    private final String uid;
+    private final WorkloadInfo info;
+    private final Netns netns;
+    private final PodSockets sockets;
+
+    /// The listeners are the first holder.
+    private final AtomicInteger holders = new AtomicInteger(1);
+
+    /// @param netns passes into the ownership of this object
+    public LocalPod(String uid, WorkloadInfo info, Netns netns, SocketConfig config) {
+        this.uid = uid;
+        this.info = info;
+        this.netns = netns;
+        this.sockets = new PodSockets(netns, config);
+    }
+
+    /// Kubernetes pod UID.
+    public String uid() {
+        return uid;
+    }
+
+    public WorkloadInfo info() {
+        return info;
+    }
+
+    public long netnsInode() {
+        return netns.inode();
+    }
+
+    public PodSockets sockets() {
+        return sockets;
+    }
+
+    /// What the mesh says about this pod, or null while the control plane has not told us.
+    public @Nullable Workload workload(MeshSnapshot mesh) {
+        return mesh.localWorkload(info.name(), info.namespace(), info.serviceAccount());
+    }
+
+    /// Announces a connection that may open sockets.
+    public void retain() {
+        holders.incrementAndGet();
+    }
+
+    /// The counterpart of {@link #retain}; the last one closes the namespace.
+    public void release() {
+        if (holders.decrementAndGet() == 0) {
+            netns.close();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return info.namespace() + "/" + info.name() + " uid=" + uid;
+    }
+}

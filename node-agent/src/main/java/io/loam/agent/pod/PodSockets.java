@@ -1,0 +1,139 @@
+package io.loam.agent.pod;
+
+import io.loam.protocol.linux.Netns;
+import io.loam.protocol.linux.SocketOptions;
+import io.loam.runtime.config.SocketConfig;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.epoll.EpollChannelOption;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.socket.SocketProtocolFamily;
+import io.netty.channel.unix.UnixChannelOption;
+import java.io.IOException;
+import java.net.Inet6Address;
+import java.net.InetAddress;
+
+/// Opens sockets in a pod's network namespace. Each carries the mark that exempts it from redirection, listeners
+/// included
+/// (a mark on a listener is inherited by what it accepts; without it the replies vanish).
+///
+/// An option that the kernel refuses is an error here: Netty would log it and go on with a socket that is captured
+/// again.
+///
+/// Called on platform threads only (event loops, the ZDS thread), since entering a namespace changes the thread.
+public final class PodSockets {
+    /// What a tunnel may have waiting in the kernel before it is "not writable": small streams must not queue
+    /// behind
+    /// megabytes (fast-path, rule 13).
+    private static final int NOTSENT_LOWAT_BYTES = 128 * 1024;
+
+    private final Netns netns;
+    private final SocketConfig config;
+
+    /// @param netns owned by the caller
+    public PodSockets(Netns netns, SocketConfig config) {
+        this.netns = netns;
+        this.config = config;
+    }
+
+    /// An unregistered listener, dual-stack or IPv4 only as configured.
+    public EpollServerSocketChannel listener() throws IOException {
+        var channel = netns.call(() ->
+                new EpollServerSocketChannel(config.ipv6() ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET));
+        try {
+            set(channel, SocketOptions.MARK, config.mark());
+            set(channel, EpollChannelOption.IP_TRANSPARENT, true);
+            if (config.ipv6()) {
+                set(channel, SocketOptions.IPV6_TRANSPARENT, 1);
+            }
+            set(channel, ChannelOption.SO_REUSEADDR, true);
+            set(channel, UnixChannelOption.SO_REUSEPORT, config.reusePort());
+            return channel;
+        } catch (IOException | RuntimeException e) {
+            discard(channel);
+            throw e;
+        }
+    }
+
+    /// An unregistered socket of the target's family with the pod's own address as source.
+    public EpollSocketChannel dialling(InetAddress target) throws IOException {
+        var channel = netns.call(() -> new EpollSocketChannel(family(target)));
+        try {
+            set(channel, SocketOptions.MARK, config.mark());
+            set(channel, EpollChannelOption.IP_BIND_ADDRESS_NO_PORT, true);
+            every(channel);
+            return channel;
+        } catch (IOException | RuntimeException e) {
+            discard(channel);
+            throw e;
+        }
+    }
+
+    /// As {@link #dialling}, for the source address of somebody else: the application sees its real caller.
+    public EpollSocketChannel spoofing(InetAddress target) throws IOException {
+        var channel = dialling(target);
+        try {
+            set(channel, EpollChannelOption.IP_TRANSPARENT, true);
+            set(channel, EpollChannelOption.IP_FREEBIND, true);
+            if (target instanceof Inet6Address) {
+                set(channel, SocketOptions.IPV6_TRANSPARENT, 1);
+                set(channel, SocketOptions.IPV6_FREEBIND, 1);
+            }
+            return channel;
+        } catch (IOException | RuntimeException e) {
+            discard(channel);
+            throw e;
+        }
+    }
+
+    /// For a connection of an application, dialled or accepted: nothing is read before somebody takes the bytes,
+    /// and one
+    /// direction may end before the other.
+    public void application(Channel channel) throws IOException {
+        every(channel);
+        set(channel, ChannelOption.ALLOW_HALF_CLOSURE, true);
+        set(channel, ChannelOption.AUTO_READ, false);
+    }
+
+    /// For a tunnel, dialled or accepted.
+    public void tunnel(Channel channel) throws IOException {
+        every(channel);
+        set(channel, EpollChannelOption.TCP_NOTSENT_LOWAT, (long) NOTSENT_LOWAT_BYTES);
+    }
+
+    private void every(Channel channel) throws IOException {
+        set(channel, ChannelOption.TCP_NODELAY, true);
+        var keepAlive = config.keepAlive();
+        set(channel, ChannelOption.SO_KEEPALIVE, keepAlive.enabled());
+        if (keepAlive.enabled()) {
+            set(channel, EpollChannelOption.TCP_KEEPIDLE, (int) keepAlive.time().toSeconds());
+            set(channel, EpollChannelOption.TCP_KEEPINTVL, (int)
+                    keepAlive.interval().toSeconds());
+            set(channel, EpollChannelOption.TCP_KEEPCNT, keepAlive.retries());
+            if (keepAlive.userTimeout()) {
+                var probes = keepAlive.interval().multipliedBy(keepAlive.retries());
+                set(channel, EpollChannelOption.TCP_USER_TIMEOUT, (int)
+                        keepAlive.time().plus(probes).toMillis());
+            }
+        }
+    }
+
+    public SocketConfig config() {
+        return config;
+    }
+
+    private static SocketProtocolFamily family(InetAddress target) {
+        return target instanceof Inet6Address ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET;
+    }
+
+    private static <T> void set(Channel channel, ChannelOption<T> option, T value) throws IOException {
+        if (!channel.config().setOption(option, value)) {
+            throw new IOException(option + " is not an option of " + channel);
+        }
+    }
+
+    private static void discard(Channel channel) {
+        channel.unsafe().closeForcibly(); // not registered yet, so there is no loop to close it on
+    }
+}

@@ -1,0 +1,62 @@
+package io.loam.agent.workload;
+
+import io.loam.agent.pod.LocalPod;
+import io.loam.runtime.identity.CertificateSource;
+import io.loam.runtime.loops.EventLoops;
+import io.loam.runtime.tunnel.ClientTls;
+import io.loam.runtime.tunnel.TunnelKey;
+import io.loam.runtime.tunnel.TunnelPool;
+import io.loam.runtime.tunnel.TunnelPoolConfig;
+import io.netty.channel.Channel;
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.Future;
+import java.io.IOException;
+import java.util.IdentityHashMap;
+
+/// The outbound tunnels of one pod: a pool per event loop, shared with no other pod (wire reference, 2.6; hazard
+/// T18).
+final class PodTunnelPools {
+    private final LocalPod pod;
+    private final CertificateSource certificates;
+    private final IdentityHashMap<EventLoop, TunnelPool> pools = new IdentityHashMap<>();
+
+    PodTunnelPools(LocalPod pod, EventLoops loops, CertificateSource certificates, TunnelPoolConfig config) {
+        this.pod = pod;
+        this.certificates = certificates;
+        for (var loop : loops.workers()) {
+            pools.put(loop, new TunnelPool(loop, this::open, this::clientTls, config));
+        }
+    }
+
+    /// The map does not change any more, so every loop may ask.
+    TunnelPool of(EventLoop loop) {
+        var pool = pools.get(loop);
+        if (pool == null) {
+            throw new IllegalStateException("not a worker: " + loop);
+        }
+        return pool;
+    }
+
+    /// Running streams finish, then the tunnels close.
+    void drain() {
+        pools.forEach((loop, pool) -> loop.execute(pool::drain));
+    }
+
+    private Channel open(TunnelKey key) throws IOException {
+        var socket = pod.sockets().dialling(key.destination().getAddress());
+        pod.sockets().tunnel(socket);
+        return socket;
+    }
+
+    private Future<ClientTls> clientTls(TunnelKey key, EventLoop loop) {
+        var promise = loop.<ClientTls>newPromise();
+        var _ = certificates.get(key.source()).whenComplete((tls, failure) -> {
+            if (failure != null) {
+                promise.tryFailure(failure);
+            } else {
+                promise.trySuccess(allocator -> tls.newClientHandler(allocator, key.destinations()));
+            }
+        });
+        return promise;
+    }
+}

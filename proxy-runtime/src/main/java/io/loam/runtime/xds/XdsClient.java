@@ -1,0 +1,267 @@
+package io.loam.runtime.xds;
+
+import io.grpc.ManagedChannel;
+import io.grpc.Status;
+import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientResponseObserver;
+import io.loam.model.mesh.MeshDelta;
+import io.loam.model.mesh.MeshView;
+import io.loam.protocol.proto.discovery.AggregatedDiscoveryServiceGrpc;
+import io.loam.protocol.proto.discovery.DeltaDiscoveryRequest;
+import io.loam.protocol.proto.discovery.DeltaDiscoveryResponse;
+import io.loam.protocol.proto.discovery.Node;
+import io.loam.runtime.admin.Readiness;
+import io.loam.runtime.config.NodeConfig;
+import io.loam.runtime.config.UpstreamConfig;
+import io.loam.runtime.grpc.UpstreamChannels;
+import io.loam.runtime.time.Backoff;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Keeps the mesh in step with the control plane: one stream of delta ADS, wildcard subscriptions (wire reference,
+/// 4.1 and
+/// 4.2).
+///
+/// One thread does everything that takes time: it reads messages, one at a time and only asks for the next when the
+/// last is
+/// applied, builds the next snapshot and publishes it. A resource that cannot be read is named in a NACK, and what
+/// was
+/// known of it stays in force. When the stream ends the mesh stays as it is; the next stream begins with the
+/// versions held.
+public final class XdsClient implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(XdsClient.class);
+    private static final Duration FIRST_PAUSE = Duration.ofMillis(10);
+    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(15);
+    private static final double PAUSE_JITTER = 0.3;
+
+    /// INVALID_ARGUMENT of google.rpc.Code: what a NACK carries.
+    private static final int INVALID_ARGUMENT = 3;
+
+    private final UpstreamChannels channels;
+    private final UpstreamConfig upstream;
+    private final Node node;
+    private final MeshView view;
+    private final Readiness readiness;
+    private final XdsMetrics metrics;
+    private final Backoff backoff;
+    private final Map<ResourceType, Map<String, String>> held = new EnumMap<>(ResourceType.class);
+    private final Thread thread;
+    private volatile boolean closed;
+
+    /// @param view published to by this client alone
+    public XdsClient(
+            UpstreamChannels channels,
+            UpstreamConfig upstream,
+            NodeConfig node,
+            MeshView view,
+            Readiness readiness,
+            PrometheusRegistry registry,
+            RandomGenerator random) {
+        this.channels = channels;
+        this.upstream = upstream;
+        this.node = NodeMetadata.of(node);
+        this.view = view;
+        this.readiness = readiness;
+        this.metrics = new XdsMetrics(registry);
+        this.backoff = new Backoff(FIRST_PAUSE, LONGEST_PAUSE, PAUSE_JITTER, random);
+        for (var type : ResourceType.values()) {
+            held.put(type, new HashMap<>());
+            readiness.pending(task(type));
+        }
+        thread = Thread.ofPlatform().daemon().name("loam-xds").unstarted(this::run);
+    }
+
+    /// Begins to connect; returns at once.
+    public void start() {
+        thread.start();
+    }
+
+    /// Ends the stream and the thread.
+    @Override
+    public void close() {
+        closed = true;
+        thread.interrupt();
+    }
+
+    private static String task(ResourceType type) {
+        return "xds " + type.url();
+    }
+
+    private void run() {
+        while (!closed) {
+            try {
+                var end = streamOnce(); // an established stream has reset the back-off: the next try comes soon
+                var pause = backoff.pause();
+                log.warn("control plane lost address={} reason={} retry.in={}", upstream.address(), end, pause);
+                Thread.sleep(pause);
+            } catch (InterruptedException e) {
+                if (!closed) {
+                    throw new IllegalStateException("interrupted by somebody who does not own this thread", e);
+                }
+            }
+        }
+    }
+
+    /// One stream from its first request to its end.
+    private Status streamOnce() throws InterruptedException {
+        ManagedChannel channel;
+        try {
+            channel = channels.open(upstream);
+        } catch (IOException e) {
+            return Status.UNAVAILABLE.withDescription(e.getMessage()).withCause(e);
+        }
+        var stream = new DeltaStream();
+        try {
+            AggregatedDiscoveryServiceGrpc.newStub(channel).deltaAggregatedResources(stream);
+            for (var type : ResourceType.values()) {
+                stream.send(DeltaDiscoveryRequest.newBuilder()
+                        .setNode(node)
+                        .setTypeUrl(type.url())
+                        .putAllInitialResourceVersions(held.getOrDefault(type, Map.of()))
+                        .build());
+            }
+            boolean established = false;
+            while (true) {
+                switch (stream.events.take()) {
+                    case Event.Message(var response) -> {
+                        if (!established) {
+                            established = true;
+                            backoff.reset();
+                            log.info("control plane connected address={}", upstream.address());
+                        }
+                        stream.send(apply(response));
+                        stream.requestNext();
+                    }
+                    case Event.Ended(var status) -> {
+                        metrics.terminated(status, established);
+                        return status;
+                    }
+                }
+            }
+        } catch (RuntimeException e) { // a bug ends the stream, not the thread that keeps the mesh in step
+            log.error("update from the control plane failed", e);
+            return Status.INTERNAL.withCause(e);
+        } finally {
+            channel.shutdownNow();
+        }
+    }
+
+    /// Applies what can be read and returns the answer: an ACK, or a NACK that names what could not.
+    private DeltaDiscoveryRequest apply(DeltaDiscoveryResponse response) {
+        var answer = DeltaDiscoveryRequest.newBuilder()
+                .setTypeUrl(response.getTypeUrl())
+                .setResponseNonce(response.getNonce());
+        var known = ResourceType.of(response.getTypeUrl());
+        if (known.isEmpty()) {
+            return answer.setErrorDetail(nack("type " + response.getTypeUrl() + ": not subscribed to"))
+                    .build();
+        }
+        var type = known.get();
+        long began = System.nanoTime();
+        metrics.received(type, response.getSerializedSize());
+        var versions = held.get(type);
+        if (versions == null) {
+            throw new IllegalStateException("no versions for " + type); // filled for each type in the constructor
+        }
+        var reading = new DeltaReading(type);
+        for (var name : response.getRemovedResourcesList()) {
+            reading.remove(name);
+            versions.remove(name);
+        }
+        for (var resource : response.getResourcesList()) {
+            if (reading.read(resource)) {
+                versions.put(resource.getName(), resource.getVersion());
+            }
+        }
+        publish(reading.delta());
+        readiness.done(task(type));
+        log.info(
+                "mesh updated type={} resources={} removed={} rejected={} version={} duration.ms={}",
+                type,
+                response.getResourcesCount(),
+                response.getRemovedResourcesCount(),
+                reading.problems().size(),
+                view.current().version(),
+                TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began));
+        if (!reading.problems().isEmpty()) {
+            metrics.rejected(type, reading.problems().size());
+            var message = String.join("; ", reading.problems());
+            log.warn("resources rejected type={} problems={}", type, message);
+            answer.setErrorDetail(nack(message));
+        }
+        return answer.build();
+    }
+
+    private void publish(MeshDelta delta) {
+        if (!delta.isEmpty()) {
+            view.publish(view.current().apply(delta));
+        }
+    }
+
+    private static io.loam.protocol.proto.discovery.Status nack(String message) {
+        return io.loam.protocol.proto.discovery.Status.newBuilder()
+                .setCode(INVALID_ARGUMENT)
+                .setMessage(message)
+                .build();
+    }
+
+    private sealed interface Event {
+        record Message(DeltaDiscoveryResponse response) implements Event {}
+
+        record Ended(Status status) implements Event {}
+    }
+
+    /// Hands what gRPC's thread hears to ours. At most one message waits: the next is asked for when it is applied.
+    private static final class DeltaStream
+            implements ClientResponseObserver<DeltaDiscoveryRequest, DeltaDiscoveryResponse> {
+        final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
+        private @Nullable ClientCallStreamObserver<DeltaDiscoveryRequest> call;
+
+        @Override
+        public void beforeStart(ClientCallStreamObserver<DeltaDiscoveryRequest> requests) {
+            requests.disableAutoRequestWithInitial(1);
+            call = requests;
+        }
+
+        void send(DeltaDiscoveryRequest request) {
+            requireCall().onNext(request);
+        }
+
+        void requestNext() {
+            requireCall().request(1);
+        }
+
+        private ClientCallStreamObserver<DeltaDiscoveryRequest> requireCall() {
+            if (call == null) {
+                throw new IllegalStateException("stream not started"); // gRPC calls beforeStart first
+            }
+            return call;
+        }
+
+        @Override
+        public void onNext(DeltaDiscoveryResponse response) {
+            events.add(new Event.Message(response));
+        }
+
+        @Override
+        public void onError(Throwable failure) {
+            events.add(new Event.Ended(Status.fromThrowable(failure)));
+        }
+
+        @Override
+        public void onCompleted() {
+            events.add(new Event.Ended(Status.OK));
+        }
+    }
+}
