@@ -4,6 +4,7 @@ import com.google.protobuf.Message;
 import io.loam.config.compile.CompiledMesh;
 import io.loam.model.service.Service;
 import io.loam.model.workload.Workload;
+import io.loam.protocol.xds.ResourceNames;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -38,26 +39,26 @@ public final class MeshResources {
         for (var service : mesh.services()) {
             addressesNow.add(resource(
                     ResourceType.ADDRESS,
-                    service.key().toString(),
+                    ResourceNames.of(service),
                     service,
                     addressesBefore,
                     ResourceEncoding::address,
-                    ResourceEncoding::aliases));
+                    ResourceNames::aliases));
         }
         for (var workload : mesh.workloads()) {
             addressesNow.add(resource(
                     ResourceType.ADDRESS,
-                    workload.uid(),
+                    ResourceNames.of(workload),
                     workload,
                     addressesBefore,
                     ResourceEncoding::address,
-                    ResourceEncoding::aliases));
+                    ResourceNames::aliases));
         }
         var authorizationsNow = new ArrayList<MeshResource>(mesh.policies().size());
         for (var policy : mesh.policies()) {
             authorizationsNow.add(resource(
                     ResourceType.AUTHORIZATION,
-                    policy.key(),
+                    ResourceNames.of(policy),
                     policy,
                     authorizationsBefore,
                     ResourceEncoding::authorization,

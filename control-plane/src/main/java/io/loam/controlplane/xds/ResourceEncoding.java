@@ -4,30 +4,26 @@ import com.google.protobuf.Message;
 import io.loam.model.policy.AuthorizationPolicy;
 import io.loam.model.service.Service;
 import io.loam.model.workload.Workload;
-import java.util.List;
+import io.loam.protocol.proto.workload.Address;
+import io.loam.protocol.xds.AuthorizationMapping;
+import io.loam.protocol.xds.ServiceMapping;
+import io.loam.protocol.xds.WorkloadMapping;
 
-/// From the model to the messages and alias names of the wire.
-@SuppressWarnings("DoNotCallSuggester") // until the mapping to messages is there
+/// From the model to the messages of the two types: workloads and services are both an `Address`.
 final class ResourceEncoding {
     private ResourceEncoding() {}
 
     static Message address(Workload workload) {
-        throw new UnsupportedOperationException(workload.uid());
+        return Address.newBuilder()
+                .setWorkload(WorkloadMapping.toProto(workload))
+                .build();
     }
 
     static Message address(Service service) {
-        throw new UnsupportedOperationException(service.name());
+        return Address.newBuilder().setService(ServiceMapping.toProto(service)).build();
     }
 
     static Message authorization(AuthorizationPolicy policy) {
-        throw new UnsupportedOperationException(policy.key());
-    }
-
-    static List<String> aliases(Workload workload) {
-        return List.of(workload.uid());
-    }
-
-    static List<String> aliases(Service service) {
-        return List.of(service.name());
+        return AuthorizationMapping.toProto(policy);
     }
 }

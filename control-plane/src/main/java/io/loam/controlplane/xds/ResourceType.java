@@ -1,12 +1,13 @@
 package io.loam.controlplane.xds;
 
+import io.loam.protocol.xds.ResourceNames;
 import java.util.Optional;
 
 /// What can be subscribed to, in the order in which a change is sent: policies may name nothing a proxy has not
 /// heard of.
 public enum ResourceType {
-    ADDRESS("type.googleapis.com/istio.workload.Address"),
-    AUTHORIZATION("type.googleapis.com/istio.security.Authorization");
+    ADDRESS(ResourceNames.ADDRESS_TYPE),
+    AUTHORIZATION(ResourceNames.AUTHORIZATION_TYPE);
 
     private final String typeUrl;
 
