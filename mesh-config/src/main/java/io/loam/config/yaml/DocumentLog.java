@@ -42,8 +42,22 @@ public final class DocumentLog {
         return rejected;
     }
 
+    /// In the order they were found. What was found before the name of the object was known bears it too.
     public List<Problem> problems() {
-        return List.copyOf(problems);
+        return problems.stream()
+                .map(problem -> problem.object().isEmpty() ? about(problem, object) : problem)
+                .toList();
+    }
+
+    private static Problem about(Problem problem, String object) {
+        return new Problem(
+                problem.severity(),
+                problem.where(),
+                object,
+                problem.field(),
+                problem.value(),
+                problem.expected(),
+                problem.reason());
     }
 
     private void add(
@@ -53,12 +67,13 @@ public final class DocumentLog {
 
     /// A value for a message: on one line, not longer than fits, and never able to imitate other lines of a log.
     public static String shown(String value) {
-        if (value.isEmpty()) {
-            return "\"\"";
-        }
+        return value.isEmpty() ? "\"\"" : onOneLine(value, LONGEST_VALUE);
+    }
+
+    static String onOneLine(String value, int longest) {
         var text = new StringBuilder();
         for (int i = 0; i < value.length(); i++) {
-            if (text.length() >= LONGEST_VALUE) {
+            if (text.length() >= longest) {
                 return text.append('…').toString();
             }
             char c = value.charAt(i);

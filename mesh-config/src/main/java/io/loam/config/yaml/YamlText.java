@@ -38,6 +38,7 @@ public final class YamlText {
     private static final int MOST_EXPANSION = 10;
 
     private static final long FREE_EXPANSION = 10_000;
+    private static final int LONGEST_REASON = 300;
     private static final Pattern MARKER = Pattern.compile("^(?:---|\\.\\.\\.)(?=[ \\t\\r\\n]|\\z)", Pattern.MULTILINE);
     private static final Pattern ONLY_DIRECTIVES = Pattern.compile("(?:(?:[ \\t]*(?:#.*)?|%.*)(?:\\r?\\n|\\z))*");
 
@@ -88,6 +89,7 @@ public final class YamlText {
         try {
             var settings = LoadSettings.builder()
                     .setCodePointLimit(MOST_CODE_POINTS)
+                    .setMaxAliasesForCollections(Integer.MAX_VALUE) // judged by what they amount to
                     .setAllowDuplicateKeys(true) // reported by YamlMapping, with path and place
                     .build();
             var tooDeep = firstTooDeep(settings, text);
@@ -197,9 +199,9 @@ public final class YamlText {
 
     private static String reasonOf(YamlEngineException e) {
         return switch (e) {
-            case MarkedYamlEngineException marked -> marked.getProblem();
+            case MarkedYamlEngineException marked -> DocumentLog.onOneLine(marked.getProblem(), LONGEST_REASON);
             case ReaderException reader -> "character U+%04X is not allowed in YAML".formatted(reader.getCodePoint());
-            default -> String.valueOf(e.getMessage());
+            default -> DocumentLog.onOneLine(String.valueOf(e.getMessage()), LONGEST_REASON);
         };
     }
 
