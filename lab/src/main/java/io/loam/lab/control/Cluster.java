@@ -1,6 +1,7 @@
 package io.loam.lab.control;
 
 import io.loam.cni.EnrolledPod;
+import io.loam.cni.EnrolmentListener;
 import io.loam.config.cluster.ClusterState;
 import io.loam.config.cluster.RunningPod.Phase;
 import io.loam.config.object.ContainerEnvironment.PodFacts;
@@ -34,7 +35,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -49,7 +49,7 @@ import org.slf4j.LoggerFactory;
 /// One thread owns all state. It takes what happened from a queue, asks {@link Planner} what to do, starts that and
 /// tells the listener what is the case now. What blocks (namespaces, ending processes) runs on virtual threads and
 /// reports back through the queue. Public methods may be called from any thread.
-public final class Cluster implements AutoCloseable {
+public final class Cluster implements EnrolmentListener, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Cluster.class);
 
     /// A pod or node whose setting up failed is tried again after this time.
@@ -97,7 +97,7 @@ public final class Cluster implements AutoCloseable {
         });
     }
 
-    /// The node's enroller has taken the pod in.
+    @Override
     public void enrolled(String uid) {
         post(() -> {
             var pod = pods.get(uid);
@@ -108,8 +108,8 @@ public final class Cluster implements AutoCloseable {
         });
     }
 
-    /// The node's enroller could not take the pod in and tries again.
-    public void enrolmentPending(String uid, String reason) {
+    @Override
+    public void pending(String uid, String reason) {
         post(() -> {
             var pod = pods.get(uid);
             if (pod != null && pod.mesh == Mesh.JOINING && !pod.meshReason.equals(reason)) {
@@ -117,6 +117,11 @@ public final class Cluster implements AutoCloseable {
                 LOG.info("pod={} is not in the mesh yet: {}", pod.name(), reason);
             }
         });
+    }
+
+    @Override
+    public void left(String uid) {
+        LOG.info("pod uid={} is out of the mesh", uid);
     }
 
     public ClusterView view() {
@@ -159,8 +164,10 @@ public final class Cluster implements AutoCloseable {
         for (var action : plan.actions()) {
             perform(action, leaving);
         }
-        var told = publish(plan.waiting());
-        leaving.forEach(pod -> told.whenComplete((_, _) -> post(() -> withdraw(pod))));
+        publish(plan.waiting());
+        if (!leaving.isEmpty()) {
+            var _ = listener.known().whenComplete((_, _) -> post(() -> leaving.forEach(this::withdraw)));
+        }
     }
 
     private static boolean belongs(PodObject pod, @Nullable NamespaceObject namespace) {
@@ -208,7 +215,7 @@ public final class Cluster implements AutoCloseable {
         }
         try {
             var node = network.addNode(name);
-            parts.start(node);
+            parts.start(node, this);
             LOG.info("node={} ips={}", name, node.ips());
             post(() -> {}); // its pods can be placed now
         } catch (IOException | RuntimeException e) {
@@ -408,7 +415,7 @@ public final class Cluster implements AutoCloseable {
         }
     }
 
-    private CompletionStage<Void> publish(List<Plan.Waiting> waiting) {
+    private void publish(List<Plan.Waiting> waiting) {
         var state = new ClusterState(
                 serviceAddresses.complete(objects),
                 pods.values().stream().map(PodRecord::running).toList());
@@ -424,11 +431,11 @@ public final class Cluster implements AutoCloseable {
                 sandboxes.put(pod.uid, pod.sandbox);
             }
         }
-        var before = view.state();
         // The listener first: who sees a pod in the view may rely on the CA knowing it.
-        var told = state.equals(before) ? CompletableFuture.<Void>completedStage(null) : listener.changed(state);
+        if (!state.equals(view.state())) {
+            listener.changed(state);
+        }
         view = new ClusterView(state, pending, sandboxes);
-        return told;
     }
 
     private String suffix() {

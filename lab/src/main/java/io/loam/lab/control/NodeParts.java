@@ -1,6 +1,7 @@
 package io.loam.lab.control;
 
 import io.loam.cni.EnrolledPod;
+import io.loam.cni.EnrolmentListener;
 import io.loam.lab.network.NodeSlot;
 import io.loam.lab.process.NodeSockets;
 import java.io.IOException;
@@ -10,14 +11,16 @@ import java.util.concurrent.CompletionStage;
 /// {@link #withdraw} called by the cluster's thread only.
 public interface NodeParts {
     /// The node has its network. Does not wait for the agent.
-    void start(NodeSlot node) throws IOException;
+    ///
+    /// @param listener hears how its pods come into the mesh
+    void start(NodeSlot node, EnrolmentListener listener) throws IOException;
 
     /// The node has no pods any more.
     void stop(String node);
 
     NodeSockets sockets(String node);
 
-    /// Asks for a pod to be taken in; {@link Cluster#enrolled} tells when it is.
+    /// Asks for a pod to be taken in; the node's listener hears when it is.
     void enrol(String node, EnrolledPod pod);
 
     /// Takes a pod out. May be called for pods that are not in.

@@ -1,0 +1,104 @@
+package io.loam.lab.node;
+
+import io.loam.cni.EnrolledPod;
+import io.loam.cni.EnrolmentListener;
+import io.loam.config.cluster.ClusterState;
+import io.loam.lab.control.NodeParts;
+import io.loam.lab.network.LabName;
+import io.loam.lab.network.NodeSlot;
+import io.loam.lab.process.NodeSockets;
+import java.io.IOException;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+
+/// The nodes of a lab. Safe for all threads.
+public final class LabNodes implements NodeParts, AutoCloseable {
+    private final LabName lab;
+    private final AgentEnvironment environment;
+    private final Map<String, LabNode> nodes = new ConcurrentHashMap<>();
+    private volatile ClusterState state = ClusterState.EMPTY;
+
+    /// What an agent is told.
+    @FunctionalInterface
+    public interface AgentEnvironment {
+        /// @return its environment, complete but for the socket to its node
+        Map<String, String> of(NodeSlot node) throws IOException;
+    }
+
+    public LabNodes(LabName lab, AgentEnvironment environment) {
+        this.lab = lab;
+        this.environment = environment;
+    }
+
+    @Override
+    public void start(NodeSlot slot, EnrolmentListener listener) throws IOException {
+        var directory = lab.stateDir().resolve("nodes").resolve(slot.name());
+        var node = LabNode.start(lab, slot, directory, environment.of(slot), listener);
+        nodes.put(slot.name(), node);
+        node.follow(state);
+    }
+
+    @Override
+    public void stop(String name) {
+        var node = nodes.remove(name);
+        if (node != null) {
+            node.close();
+        }
+    }
+
+    @Override
+    public NodeSockets sockets(String name) {
+        var node = nodes.get(name);
+        if (node == null) {
+            throw new IllegalArgumentException("node: " + name + " (expected: one of " + nodes.keySet() + ")");
+        }
+        return node;
+    }
+
+    @Override
+    public void enrol(String name, EnrolledPod pod) {
+        var node = nodes.get(name);
+        if (node != null) {
+            var _ = node.enroller().enrol(pod); // its listener tells what comes of it
+        }
+    }
+
+    @Override
+    public CompletionStage<Void> withdraw(String name, String uid) {
+        var node = nodes.get(name);
+        return node == null
+                ? CompletableFuture.completedStage(null)
+                : node.enroller().withdraw(uid);
+    }
+
+    /// Takes note of a state; the nodes work it in on their own threads.
+    public void follow(ClusterState next) {
+        state = next;
+        nodes.values().forEach(node -> node.follow(next));
+    }
+
+    public Optional<ProcessHandle> agent(String name) {
+        var node = nodes.get(name);
+        return node == null ? Optional.empty() : node.agent();
+    }
+
+    public Collection<String> names() {
+        return List.copyOf(nodes.keySet());
+    }
+
+    /// What nodes still lack, one sentence each.
+    public List<String> pending() {
+        return nodes.values().stream().flatMap(node -> node.pending().stream()).toList();
+    }
+
+    @Override
+    public void close() {
+        nodes.values().parallelStream().forEach(LabNode::close);
+        nodes.clear();
+    }
+}
