@@ -29,7 +29,7 @@ final class DnsAnswers {
     static <R extends DnsResponse> R fill(R answer, DnsQuery query, DnsView view, int maxAddresses) {
         answer.setRecursionDesired(query.isRecursionDesired());
         answer.setRecursionAvailable(true); // otherwise resolvers complain; there is nothing above to recurse to
-        if (query.opCode() != DnsOpCode.QUERY) {
+        if (!query.opCode().equals(DnsOpCode.QUERY)) {
             answer.setCode(DnsResponseCode.NOTIMP);
             return answer;
         }
