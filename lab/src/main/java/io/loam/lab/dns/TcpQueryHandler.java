@@ -24,7 +24,8 @@ final class TcpQueryHandler extends SimpleChannelInboundHandler<DnsQuery> {
 
     @Override
     protected void channelRead0(ChannelHandlerContext ctx, DnsQuery query) {
-        ctx.writeAndFlush(DnsAnswers.fill(new DefaultDnsResponse(query.id()), query, view.get(), MAX_ADDRESSES));
+        var _ = ctx.writeAndFlush(
+                DnsAnswers.fill(new DefaultDnsResponse(query.id()), query, view.get(), MAX_ADDRESSES));
     }
 
     @Override
@@ -32,6 +33,6 @@ final class TcpQueryHandler extends SimpleChannelInboundHandler<DnsQuery> {
         if (!(cause instanceof ReadTimeoutException)) {
             LOG.debug("dns: a connection is closed: {}", cause.toString());
         }
-        ctx.close();
+        var _ = ctx.close();
     }
 }

@@ -24,8 +24,9 @@ final class UdpQueryHandler extends SimpleChannelInboundHandler<DatagramDnsQuery
 
     @Override
     protected void channelRead0(ChannelHandlerContext ctx, DatagramDnsQuery query) {
-        var answer = new DatagramDnsResponse(query.recipient(), query.sender(), query.id());
-        ctx.writeAndFlush(DnsAnswers.fill(answer, query, view.get(), MAX_ADDRESSES), ctx.voidPromise());
+        var answer =
+                new DatagramDnsResponse(/* sender= */ query.recipient(), /* recipient= */ query.sender(), query.id());
+        var _ = ctx.writeAndFlush(DnsAnswers.fill(answer, query, view.get(), MAX_ADDRESSES), ctx.voidPromise());
     }
 
     @Override

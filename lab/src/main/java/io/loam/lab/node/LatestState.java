@@ -4,6 +4,7 @@ import io.loam.config.cluster.ClusterState;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -16,10 +17,13 @@ final class LatestState implements AutoCloseable {
 
     private final String name;
     private final Task task;
-    private final AtomicReference<@Nullable ClusterState> newest = new AtomicReference<>();
+    private final AtomicReference<@Nullable Offer> newest = new AtomicReference<>();
     private final Semaphore offered = new Semaphore(0);
     private final Thread thread;
-    private volatile @Nullable ClusterState applied;
+    private final AtomicLong offers = new AtomicLong();
+    private volatile long applied;
+
+    private record Offer(long number, ClusterState state) {}
 
     @FunctionalInterface
     interface Task {
@@ -33,12 +37,12 @@ final class LatestState implements AutoCloseable {
     }
 
     void offer(ClusterState state) {
-        newest.set(state);
+        newest.set(new Offer(offers.incrementAndGet(), state));
         offered.release();
     }
 
     boolean isUpToDate() {
-        return applied != null && applied == newest.get();
+        return applied > 0 && applied == offers.get();
     }
 
     private void run() {
@@ -46,13 +50,13 @@ final class LatestState implements AutoCloseable {
             while (true) {
                 offered.acquire();
                 offered.drainPermits();
-                var state = newest.get();
-                if (state == null) {
+                var offer = newest.get();
+                if (offer == null) {
                     continue;
                 }
                 try {
-                    task.apply(state);
-                    applied = state;
+                    task.apply(offer.state);
+                    applied = offer.number;
                 } catch (IOException | RuntimeException e) {
                     LOG.error("{}: not applied, tried again in {} s", name, RETRY_AFTER.toSeconds(), e);
                     Thread.sleep(RETRY_AFTER);
