@@ -1,0 +1,130 @@
+package io.loam.model.decision;
+
+import static io.loam.model.Meshes.key;
+import static io.loam.model.Meshes.pod;
+import static io.loam.model.Meshes.service;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.loam.model.Meshes;
+import io.loam.model.Meshes.WorkloadBuilder;
+import io.loam.model.decision.EndpointChoice.Purpose;
+import io.loam.model.service.LoadBalancing;
+import io.loam.model.service.LoadBalancing.HealthPolicy;
+import io.loam.model.service.LoadBalancing.Mode;
+import io.loam.model.service.LoadBalancing.Scope;
+import io.loam.model.workload.Locality;
+import io.loam.model.workload.Workload;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+
+/// Wire reference, 3.4.
+final class EndpointChoiceTest {
+    private static final Workload SOURCE = endpoint("source", "r1", "z1").build();
+    private static final List<Scope> NETWORK_REGION_ZONE = List.of(Scope.NETWORK, Scope.REGION, Scope.ZONE);
+
+    @Test
+    void choosesFromAllWithoutPreferences() {
+        assertThat(chosen(LoadBalancing.ANY, endpoint("a", "r1", "z1"), endpoint("b", "r2", "z2")))
+                .containsOnlyKeys("a", "b");
+    }
+
+    @Test
+    void wantsEveryPreferenceInStrictMode() {
+        var strict = balancing(Mode.STRICT, List.of(Scope.REGION, Scope.ZONE));
+        assertThat(chosen(strict, endpoint("a", "r1", "z1"), endpoint("b", "r1", "z2")))
+                .containsOnlyKeys("a");
+        assertThat(chosen(strict, endpoint("b", "r1", "z2"))).isEmpty();
+    }
+
+    @Test
+    void countsLeadingMatchesInFailoverMode() {
+        var failover = balancing(Mode.FAILOVER, List.of(Scope.REGION, Scope.ZONE));
+        var zoneOfOtherRegion = endpoint("c", "r2", "z1"); // its zone does not count: the region comes first
+        assertThat(chosen(failover, endpoint("a", "r1", "z2"), zoneOfOtherRegion))
+                .containsOnlyKeys("a");
+        assertThat(chosen(failover, zoneOfOtherRegion, endpoint("d", "r3", "z3")))
+                .containsOnlyKeys("c", "d");
+    }
+
+    /// The ladder of the reference, best first: each step wins over all that follow.
+    @Test
+    void putsTheOwnNetworkBeforeEverythingElse() {
+        var ladder = List.of(
+                endpoint("5", "r1", "z1"),
+                endpoint("4", "r1", "z2"),
+                endpoint("3", "r2", "z2"),
+                endpoint("2", "r1", "z1").with(EndpointChoiceTest::remote),
+                endpoint("1", "r1", "z2").with(EndpointChoiceTest::remote),
+                endpoint("0", "r2", "z2").with(EndpointChoiceTest::remote));
+        var failover = balancing(Mode.FAILOVER, NETWORK_REGION_ZONE);
+        var left = new ArrayList<>(ladder);
+        for (int rank = 5; rank >= 0; rank--) {
+            assertThat(chosen(failover, left.toArray(WorkloadBuilder[]::new))).containsOnlyKeys("" + rank);
+            left.removeFirst();
+        }
+    }
+
+    @Test
+    void weighsByCapacity() {
+        var counts = chosen(
+                LoadBalancing.ANY,
+                endpoint("a", "r1", "z1").with(w -> w.capacity = 3),
+                endpoint("b", "r1", "z1"),
+                endpoint("c", "r1", "z1").with(w -> w.capacity = 0));
+        assertThat(counts).containsOnlyKeys("a", "b");
+        assertThat(counts.get("a")).isBetween(1400, 1600);
+    }
+
+    @Test
+    void choosesNothingWhenNoCapacityIsLeft() {
+        assertThat(chosen(LoadBalancing.ANY, endpoint("a", "r1", "z1").with(w -> w.capacity = 0)))
+                .isEmpty();
+    }
+
+    @Test
+    void skipsEndpointsWithoutAWayToThem() {
+        var lost = pod("lost").of(key("shop", "cart"));
+        var behindGateway = pod("gateway").of(key("shop", "cart")).with(w -> {
+            w.network = "west";
+            w.networkGateway = Meshes.gateway("192.0.2.1");
+        });
+        assertThat(chosen(LoadBalancing.ANY, lost)).isEmpty();
+        assertThat(chosen(LoadBalancing.ANY, lost, behindGateway)).containsOnlyKeys("gateway");
+    }
+
+    private static LoadBalancing balancing(Mode mode, List<Scope> preferences) {
+        return new LoadBalancing(preferences, mode, HealthPolicy.ONLY_HEALTHY);
+    }
+
+    private static void remote(WorkloadBuilder workload) {
+        workload.network = "west";
+    }
+
+    private static WorkloadBuilder endpoint(String name, String region, String zone) {
+        return pod(name, "10.0.0." + (1 + name.charAt(0) % 100))
+                .of(key("shop", "cart"))
+                .with(w -> w.locality = new Locality(region, zone, ""));
+    }
+
+    /// How often each endpoint is chosen in 2,000 connections.
+    private static Map<String, Integer> chosen(LoadBalancing balancing, WorkloadBuilder... endpoints) {
+        var service =
+                service("cart", "10.96.0.1").with(s -> s.balancing = balancing).build();
+        var resources = new ArrayList<Object>(List.of(endpoints));
+        resources.add(service);
+        var mesh = Meshes.mesh(resources.toArray());
+        var random = new SplittableRandom(3);
+        var counts = new TreeMap<String, Integer>();
+        for (int i = 0; i < 2_000; i++) {
+            var endpoint = EndpointChoice.choose(mesh, service, 80, SOURCE, Purpose.ENDPOINT, random);
+            if (endpoint != null) {
+                counts.merge(endpoint.workload().name(), 1, Integer::sum);
+            }
+        }
+        return counts;
+    }
+}
