@@ -153,8 +153,8 @@ final class PodEnrolment implements Runnable {
             enrolled.completeExceptionally(new IOException("pod " + pod.uid() + " left before it was enrolled"));
             if (!isSuperseded()) {
                 leave();
-                left.complete(null);
                 listener.left(pod.uid());
+                left.complete(null);
                 removeWhenUnused();
             }
         } catch (InterruptedException _) { // the enroller closes: rules stay as they are
@@ -186,8 +186,8 @@ final class PodEnrolment implements Runnable {
                 enrolOnce();
                 signal(() -> complete = true);
                 LOG.info("uid={} pod={}/{} enrolled", pod.uid(), pod.namespace(), pod.name());
+                listener.enrolled(pod.uid()); // first: whoever waits for the result may look at what listeners did
                 enrolled.complete(null);
-                listener.enrolled(pod.uid());
                 pause = FIRST_PAUSE;
                 var refused = awaitRefusal();
                 if (refused != null) {

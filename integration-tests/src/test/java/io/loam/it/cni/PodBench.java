@@ -47,6 +47,8 @@ final class PodBench implements AutoCloseable {
 
     private void address(String namespace, String v4, String v6) throws CommandException {
         run(host, "ip -n " + id + namespace + " link set lo up");
+        // No link-local address: its duplicate detection would change the routes while a test compares them.
+        run(host, "ip -n " + id + namespace + " link set eth0 addrgenmode none");
         run(host, "ip -n " + id + namespace + " addr add " + v4 + "/24 dev eth0");
         run(host, "ip -n " + id + namespace + " addr add " + v6 + "/64 dev eth0 nodad");
         run(host, "ip -n " + id + namespace + " link set eth0 up");
