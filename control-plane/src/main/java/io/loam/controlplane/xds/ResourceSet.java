@@ -12,9 +12,9 @@ import org.jspecify.annotations.Nullable;
 /// All resources of one type at one moment. Immutable. Wildcard streams remember the set they were sent, not a
 /// map of their own, so that 500 agents cost no more memory than one.
 final class ResourceSet {
-    static final ResourceSet EMPTY = new ResourceSet(new LinkedHashMap<>());
-
     private static final AtomicLong IDS = new AtomicLong();
+
+    static final ResourceSet EMPTY = new ResourceSet(new LinkedHashMap<>());
 
     private final long id = IDS.incrementAndGet();
     private final Map<String, MeshResource> byName;

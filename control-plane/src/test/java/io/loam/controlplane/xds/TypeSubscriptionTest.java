@@ -1,0 +1,228 @@
+package io.loam.controlplane.xds;
+
+import static io.loam.controlplane.xds.Meshes.cart;
+import static io.loam.controlplane.xds.Meshes.endpoint;
+import static io.loam.controlplane.xds.Meshes.next;
+import static io.loam.controlplane.xds.Meshes.uid;
+import static io.loam.controlplane.xds.Meshes.workload;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.loam.controlplane.xds.ResourceSet.Difference;
+import io.loam.controlplane.xds.TypeSubscription.Accepted;
+import io.loam.controlplane.xds.TypeSubscription.Nothing;
+import io.loam.controlplane.xds.TypeSubscription.Rejected;
+import io.loam.protocol.proto.discovery.DeltaDiscoveryRequest;
+import io.loam.protocol.proto.discovery.Status;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+
+class TypeSubscriptionTest {
+    private static final String CART = "shop/cart.shop.svc.cluster.local";
+
+    private final TypeSubscription subscription = new TypeSubscription(ResourceType.ADDRESS);
+    private int nonce;
+
+    @Test
+    void sendsAWildcardSubscriberEverythingAndThenOnlyWhatChanges() {
+        subscription.onRequest(DeltaDiscoveryRequest.getDefaultInstance());
+        var first = next(null, cart("10.96.0.1"), workload("a", "10.0.0.1", "n1"), workload("b", "10.0.0.2", "n2"));
+
+        assertThat(names(deliver(first))).containsExactlyInAnyOrder(CART, uid("a"), uid("b"));
+
+        var second = next(first, cart("10.96.0.1"), workload("a", "10.0.0.9", "n1"), workload("c", "10.0.0.3", "n2"));
+        var difference = deliver(second);
+
+        assertThat(names(difference)).containsExactlyInAnyOrder(uid("a"), uid("c"));
+        assertThat(difference.removed()).containsExactly(uid("b"));
+        assertThat(subscription.next(second, "n1")).isNull();
+        assertThat(subscription.acknowledgedGeneration()).isEqualTo(2);
+    }
+
+    @Test
+    void answersTheFirstRequestEvenWhereThereIsNothing() {
+        subscription.onRequest(DeltaDiscoveryRequest.getDefaultInstance());
+
+        var difference = subscription.next(next(null), "n1");
+
+        assertThat(difference).isEqualTo(Difference.NONE);
+    }
+
+    @Test
+    void sendsAProxyThatReconnectsOnlyTheDifferenceToWhatItHolds() {
+        var mesh = next(null, workload("a", "10.0.0.1", "n1"), workload("b", "10.0.0.2", "n2"));
+        subscription.onRequest(DeltaDiscoveryRequest.newBuilder()
+                .putInitialResourceVersions(uid("a"), version(mesh, uid("a")))
+                .putInitialResourceVersions(uid("b"), "older")
+                .putInitialResourceVersions(uid("gone"), "any")
+                .build());
+
+        var difference = deliver(mesh);
+
+        assertThat(names(difference)).containsExactly(uid("b"));
+        assertThat(difference.removed()).containsExactly(uid("gone"));
+    }
+
+    @Test
+    void keepsOneResponseOutstandingAndSendsTheSumOfWhatWasMissed() {
+        subscription.onRequest(DeltaDiscoveryRequest.getDefaultInstance());
+        var first = next(null, workload("a", "10.0.0.1", "n1"));
+        assertThat(subscription.next(first, "n1")).isNotNull();
+        subscription.sent("1", first.generation());
+        var second = next(first, workload("a", "10.0.0.1", "n1"), workload("b", "10.0.0.2", "n1"));
+        assertThat(subscription.next(second, "n1")).isNull();
+        var third = next(second, workload("b", "10.0.0.2", "n1"), workload("c", "10.0.0.3", "n1"));
+        assertThat(subscription.next(third, "n1")).isNull();
+
+        assertThat(subscription.onRequest(ack("1"))).isInstanceOf(Accepted.class);
+        var difference = Objects.requireNonNull(subscription.next(third, "n1"));
+
+        assertThat(names(difference)).containsExactlyInAnyOrder(uid("b"), uid("c"));
+        assertThat(difference.removed()).containsExactly(uid("a"));
+    }
+
+    @Test
+    void takesARejectionForAnAnswerAndDoesNotSendTheSameAgain() {
+        subscription.onRequest(DeltaDiscoveryRequest.getDefaultInstance());
+        var mesh = next(null, workload("a", "10.0.0.1", "n1"));
+        assertThat(subscription.next(mesh, "n1")).isNotNull();
+        subscription.sent("1", 1);
+
+        var reply = subscription.onRequest(ack("1").toBuilder()
+                .setErrorDetail(Status.newBuilder().setCode(3).setMessage(uid("a") + ": bad"))
+                .build());
+
+        assertThat(reply).isEqualTo(new Rejected(uid("a") + ": bad"));
+        assertThat(subscription.next(mesh, "n1")).isNull();
+    }
+
+    @Test
+    void ignoresAnOldNonce() {
+        subscription.onRequest(DeltaDiscoveryRequest.getDefaultInstance());
+        deliver(next(null, workload("a", "10.0.0.1", "n1")));
+
+        assertThat(subscription.onRequest(ack("1"))).isInstanceOf(Nothing.class);
+    }
+
+    @Test
+    void sendsOnDemandOnlyTheNodesOwnWorkloadsAndWhatWasAskedFor() {
+        var mesh = next(
+                null,
+                cart("10.96.0.1"),
+                workload("local", "10.0.0.1", "n1"),
+                endpoint("cart-1", "10.0.0.2", "n2"),
+                workload("far", "10.0.0.3", "n2"));
+        subscription.onRequest(onDemand());
+        assertThat(names(deliver(mesh))).containsExactly(uid("local"));
+
+        subscription.onRequest(subscribe("/10.96.0.1")); // an address of the service
+
+        assertThat(names(deliver(mesh))).containsExactlyInAnyOrder(CART, uid("cart-1"));
+
+        subscription.onRequest(subscribe(uid("far")));
+
+        assertThat(names(deliver(mesh))).containsExactly(uid("far"));
+    }
+
+    @Test
+    void saysOnDemandThatANameDoesNotExistAndSendsItOnceItDoes() {
+        var first = next(null, workload("local", "10.0.0.1", "n1"));
+        subscription.onRequest(onDemand());
+        deliver(first);
+
+        subscription.onRequest(subscribe("/10.0.0.7"));
+
+        assertThat(deliver(first).removed()).containsExactly("/10.0.0.7");
+        var second = next(first, workload("local", "10.0.0.1", "n1"), workload("late", "10.0.0.7", "n2"));
+        assertThat(names(deliver(second))).containsExactly(uid("late"));
+        assertThat(deliver(next(second, workload("local", "10.0.0.1", "n1"))).removed())
+                .containsExactly(uid("late"));
+    }
+
+    @Test
+    void sendsAgainOnDemandWhatIsAskedForAgain() {
+        var mesh = next(null, workload("far", "10.0.0.3", "n2"));
+        subscription.onRequest(onDemand());
+        deliver(mesh);
+        subscription.onRequest(subscribe(uid("far")));
+        deliver(mesh);
+
+        subscription.onRequest(subscribe(uid("far")));
+
+        assertThat(names(deliver(mesh))).containsExactly(uid("far"));
+    }
+
+    @Test
+    void stopsOnDemandToSendWhatWasGivenUp() {
+        var first = next(null, workload("far", "10.0.0.3", "n2"));
+        subscription.onRequest(onDemand());
+        deliver(first);
+        subscription.onRequest(subscribe(uid("far")));
+        deliver(first);
+
+        subscription.onRequest(DeltaDiscoveryRequest.newBuilder()
+                .addResourceNamesUnsubscribe(uid("far"))
+                .build());
+
+        assertThat(subscription.next(next(first, workload("far", "10.0.0.4", "n2")), "n1"))
+                .isNull();
+    }
+
+    @Test
+    void givesEqualContentTheSameVersionInAnotherProcess() {
+        var one = next(null, endpoint("a", "10.0.0.1", "n1"));
+        var other = next(null, endpoint("a", "10.0.0.1", "n1"));
+
+        assertThat(version(one, uid("a"))).isEqualTo(version(other, uid("a"))).hasSize(16);
+    }
+
+    @Test
+    void sharesWhatDidNotChange() {
+        var first = next(null, workload("a", "10.0.0.1", "n1"), Meshes.policy("p"));
+        var second = next(first, workload("a", "10.0.0.1", "n1"), Meshes.policy("q"));
+
+        assertThat(second.of(ResourceType.ADDRESS)).isSameAs(first.of(ResourceType.ADDRESS));
+        assertThat(second.of(ResourceType.AUTHORIZATION)).isNotSameAs(first.of(ResourceType.AUTHORIZATION));
+    }
+
+    /// Sends what is due and has it confirmed.
+    private Difference deliver(MeshResources mesh) {
+        var difference = Objects.requireNonNull(subscription.next(mesh, "n1"), "nothing to send");
+        var sent = Integer.toString(++nonce);
+        subscription.sent(sent, mesh.generation());
+        assertThat(subscription.onRequest(ack(sent))).isInstanceOf(Accepted.class);
+        return difference;
+    }
+
+    private static DeltaDiscoveryRequest onDemand() {
+        return DeltaDiscoveryRequest.newBuilder()
+                .addResourceNamesSubscribe("*")
+                .addResourceNamesUnsubscribe("*")
+                .build();
+    }
+
+    private static DeltaDiscoveryRequest subscribe(String name) {
+        return DeltaDiscoveryRequest.newBuilder()
+                .addResourceNamesSubscribe(name)
+                .build();
+    }
+
+    private static DeltaDiscoveryRequest ack(String nonce) {
+        return DeltaDiscoveryRequest.newBuilder().setResponseNonce(nonce).build();
+    }
+
+    private static List<String> names(Difference difference) {
+        return difference.changed().stream().map(MeshResource::name).toList();
+    }
+
+    private static String version(MeshResources mesh, String name) {
+        return versions(mesh).getOrDefault(name, "");
+    }
+
+    private static Map<String, String> versions(MeshResources mesh) {
+        return mesh.of(ResourceType.ADDRESS).all().stream()
+                .collect(Collectors.toMap(MeshResource::name, MeshResource::version));
+    }
+}
