@@ -1,5 +1,6 @@
 package io.loam.lab.node;
 
+import io.loam.agent.AgentJvm;
 import io.loam.lab.network.LabName;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
@@ -19,6 +20,9 @@ import org.slf4j.LoggerFactory;
 final class AgentProcess implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AgentProcess.class);
     private static final String MAIN = "io.loam.agent.Main";
+    /// Event loops of an agent: its own default on a machine of up to eight cores.
+    private static final int WORKERS = 2;
+
     private static final Duration FIRST_PAUSE = Duration.ofMillis(500);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(10);
     private static final Duration GOOD_RUN = Duration.ofMinutes(1);
@@ -48,7 +52,7 @@ final class AgentProcess implements AutoCloseable {
     static AgentProcess start(String node, String netns, Map<String, String> environment, Path log) {
         var command = new ArrayList<String>(List.of("nsenter", "--net=" + LabName.netnsPath(netns), "--"));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(AgentJvm.FLAGS);
+        command.addAll(AgentJvm.flags(WORKERS));
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), MAIN));
         var agent = new AgentProcess(node, command, environment, log);
         agent.watch.start();
