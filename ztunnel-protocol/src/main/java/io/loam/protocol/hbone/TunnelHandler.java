@@ -18,6 +18,7 @@ import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
 import io.netty.util.concurrent.Future;
+import java.net.SocketTimeoutException;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -407,7 +408,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
             pingOutstanding = false;
             checkPeerIn(ctx, askAfter - quiet);
         } else if (quiet >= deadAfter) {
-            failure = new java.net.SocketTimeoutException(
+            failure = new SocketTimeoutException(
                     "peer silent for " + TimeUnit.NANOSECONDS.toMillis(quiet) + " ms, PING not answered");
             close();
         } else {

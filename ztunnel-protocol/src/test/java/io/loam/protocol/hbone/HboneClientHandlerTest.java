@@ -2,6 +2,7 @@ package io.loam.protocol.hbone;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netty.buffer.Unpooled;
 import io.netty.handler.codec.http2.DefaultHttp2Headers;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Settings;
@@ -93,8 +94,7 @@ class HboneClientHandlerTest {
     @Test
     void aStreamThatGoAwayLeavesOutMayBeAskedForAgain() {
         open();
-        peer.send((frames, ctx) ->
-                frames.writeGoAway(ctx, 0, 0, io.netty.buffer.Unpooled.EMPTY_BUFFER, ctx.newPromise()));
+        peer.send((frames, ctx) -> frames.writeGoAway(ctx, 0, 0, Unpooled.EMPTY_BUFFER, ctx.newPromise()));
 
         assertThat(failures).containsExactly(new ConnectFailure.TunnelDraining());
         assertThat(failures.getFirst().mayRetry()).isTrue();
@@ -106,8 +106,7 @@ class HboneClientHandlerTest {
     void streamsThatThePeerKnowsOutliveItsGoAway() {
         open();
         answer(3, "200", false);
-        peer.send((frames, ctx) ->
-                frames.writeGoAway(ctx, 3, 0, io.netty.buffer.Unpooled.EMPTY_BUFFER, ctx.newPromise()));
+        peer.send((frames, ctx) -> frames.writeGoAway(ctx, 3, 0, Unpooled.EMPTY_BUFFER, ctx.newPromise()));
         peer.data(3, "still here", false);
 
         assertThat(stream.heard).containsExactly("still here", "|");
