@@ -3,6 +3,7 @@ package io.loam.agent;
 import io.loam.agent.pod.PodSockets;
 import io.loam.protocol.linux.Netns;
 import io.loam.runtime.config.SocketConfig;
+import io.netty.channel.epoll.Epoll;
 import java.io.IOException;
 import java.net.InetAddress;
 
@@ -14,6 +15,7 @@ final class SelfCheck {
 
     /// @throws IOException with what is missing and what grants it
     static void run(SocketConfig config) throws IOException {
+        Epoll.ensureAvailability(); // loads the native half that opening a socket calls; event loops come later
         try (var own = Netns.current()) {
             var socket = new PodSockets(own, config).spoofing(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}));
             socket.unsafe().closeForcibly();
