@@ -1,5 +1,6 @@
 package io.loam.lab;
 
+import ch.qos.logback.classic.Level;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -38,6 +39,7 @@ public final class Main {
     }
 
     private static void up(String name, List<Path> files) throws IOException {
+        ((ch.qos.logback.classic.Logger) LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME)).setLevel(Level.INFO);
         var lab = Lab.start(name, files);
         LabApi api;
         try {
