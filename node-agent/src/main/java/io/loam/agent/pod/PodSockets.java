@@ -75,7 +75,7 @@ public final class PodSockets {
         var channel = dialling(target);
         try {
             set(channel, EpollChannelOption.IP_TRANSPARENT, true);
-            set(channel, EpollChannelOption.IP_FREEBIND, true);
+            set(channel, SocketOptions.FREEBIND, 1);
             if (target instanceof Inet6Address) {
                 set(channel, SocketOptions.IPV6_TRANSPARENT, 1);
                 set(channel, SocketOptions.IPV6_FREEBIND, 1);

@@ -22,6 +22,9 @@ public final class SocketOptions {
     public static final ChannelOption<Integer> IPV6_TRANSPARENT =
             new IntegerUnixChannelOption("IPV6_TRANSPARENT", SOL_IPV6, 75);
 
+    /// Netty knows its own name for it on listeners and datagrams only, not on connections.
+    public static final ChannelOption<Integer> FREEBIND = new IntegerUnixChannelOption("IP_FREEBIND", SOL_IP, 15);
+
     public static final ChannelOption<Integer> IPV6_FREEBIND =
             new IntegerUnixChannelOption("IPV6_FREEBIND", SOL_IPV6, 78);
 
