@@ -184,15 +184,21 @@ final class ShopTour {
 
     private Finding strict(String claim) throws IOException, LabException, InterruptedException {
         var before = shop.curl("old-till", WEB + "/", newToken());
+        var log = shop.agentLogFromNow(WEB_NODE);
         var started = System.nanoTime();
         shop.add(policies.resolve("mesh-only.yaml"));
         var refused = shop.await("the program outside of the mesh refused", () -> refusal("old-till"));
         var took = Duration.ofNanos(System.nanoTime() - started);
+        var line = shop.await(
+                "the refusal in the log of " + WEB_NODE + "'s agent",
+                () -> log.find(fields -> "inbound".equals(fields.get("direction"))
+                        && !fields.containsKey("src.identity")
+                        && fields.containsKey("error")));
         var others = shop.curl("customer", WEB + "/", newToken());
         return new Finding(
                 claim,
-                "old-till: %s before, \"%s\" %d ms after the file appeared; customer: %s"
-                        .formatted(before, refused, took.toMillis(), others),
+                "old-till: %s before, \"%s\" %d ms after the file appeared; log: %s; customer: %s"
+                        .formatted(before, refused, took.toMillis(), line.get("error"), others),
                 before.isOk() && others.isOk());
     }
 

@@ -1,0 +1,56 @@
+package io.loam.it.cli;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/// A program of ours in a process of its own, as `./loam` starts it.
+final class LoamProgram {
+    static final Path TOP = Path.of(System.getProperty("loam.top"));
+
+    private static final long TIMEOUT_SECONDS = 120;
+
+    private LoamProgram() {}
+
+    /// @param output both streams, in the order in which they came
+    record Outcome(int exitCode, String output) {}
+
+    static Outcome loam(String... arguments) throws IOException, InterruptedException {
+        return run("io.loam.cli.Main", arguments);
+    }
+
+    static Outcome demo(String... arguments) throws IOException, InterruptedException {
+        return run("io.loam.lab.demo.Demo", arguments);
+    }
+
+    private static Outcome run(String main, String... arguments) throws IOException, InterruptedException {
+        var command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "--enable-native-access=ALL-UNNAMED",
+                "--sun-misc-unsafe-memory-access=allow",
+                "-cp",
+                System.getProperty("java.class.path"),
+                main));
+        command.addAll(List.of(arguments));
+        var process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        process.getOutputStream().close();
+        var killer = Thread.startVirtualThread(() -> {
+            try {
+                if (!process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
+                    process.destroyForcibly();
+                }
+            } catch (InterruptedException _) {
+                // it ended in time
+            }
+        });
+        var output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        var exitCode = process.waitFor();
+        killer.interrupt();
+        return new Outcome(exitCode, output);
+    }
+}
