@@ -41,6 +41,7 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.function.Function;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,6 +66,10 @@ final class Agent {
     private final CaClient ca;
     private final AccessLog accessLog;
     private final CountDownLatch quit = new CountDownLatch(1);
+    private final PrometheusRegistry registry = new PrometheusRegistry();
+    private final Readiness readiness = new Readiness();
+    private final LogLevels logLevels;
+    private final ConfigDump dump;
 
     /// Starts everything; returns when the admin ports listen and the clients are connecting.
     ///
@@ -87,14 +92,10 @@ final class Agent {
         return agent;
     }
 
-    private final PrometheusRegistry registry = new PrometheusRegistry();
-    private final Readiness readiness = new Readiness();
-    private final LogLevels logLevels;
-    private final ConfigDump dump;
-
     private Agent(AgentConfig config) {
         this.config = config;
-        var random = RandomGenerator.of("SplittableRandom");
+        // SplittableRandom is not safe for several threads; this one takes the calling thread's generator.
+        RandomGenerator random = () -> ThreadLocalRandom.current().nextLong();
         var clock = new SystemTimer();
         logLevels = new LogLevels(config.log().level());
         ProcessMetrics.register(registry, "ztunnel", VERSION);
@@ -201,8 +202,7 @@ final class Agent {
         quit.await();
     }
 
-    /// The end (wire reference, section 10): listeners close at once, peers hear GOAWAY, connections go on until
-    /// the
+    /// The end (wire reference, section 10): listeners close at once, peers hear GOAWAY, connections go on until the
     /// deadline, and what is left then is cut. Blocks that long at most.
     void drain() {
         long deadline = System.nanoTime() + config.drain().deadline().toNanos();

@@ -3,8 +3,7 @@ package io.loam.agent;
 import java.util.List;
 
 /// How the agent's JVM is started; the lab and the images read it here, so that both run what was measured
-/// (fast-path,
-/// section 6).
+/// (fast-path, section 6).
 public final class AgentJvm {
     /// Heap: few live objects, the buffers lie outside of it.
     private static final String HEAP = "-Xmx48m";

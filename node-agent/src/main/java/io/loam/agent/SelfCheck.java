@@ -8,8 +8,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 
 /// Fails early where the process lacks what every pod needs (wire reference, 6.4, rule 9): entering a namespace and
-/// marking
-/// a socket.
+/// marking a socket.
 final class SelfCheck {
     private SelfCheck() {}
 

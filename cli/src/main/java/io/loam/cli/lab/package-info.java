@@ -17,8 +17,7 @@
 /// - `GET /services`: objects of `namespace`, `name`, `type`, `addresses` (array), `ports` (array of `http 80->8080`),
 ///   `endpoints` (how many are ready), `selector` (object)
 /// - `GET /workloads`: objects of `namespace`, `name`, `node`, `ips` (array), `identity`, `protocol` (`HBONE` or
-/// `TCP`),
-///   `status`, `services` (array), `uid`
+///   `TCP`), `status`, `services` (array), `uid`
 /// - `GET /exec?pod=NS/NAME&container=C`: `{"argv": ["nsenter", …]}`, what to put before a command so that it runs
 ///   inside the pod
 /// - `GET /logs?pod=NS/NAME&container=C`: objects of `container` and `path`: files to read and follow

@@ -100,8 +100,7 @@ public final class ProcessTable {
     }
 
     /// Asks processes to end (SIGTERM, unless `grace` is zero), waits, and kills those that did not (SIGKILL). Looks
-    /// again each time, so that
-    /// what they start meanwhile ends as well.
+    /// again each time, so that what they start meanwhile ends as well.
     ///
     /// @param look the processes that are still to end
     /// @return those that even SIGKILL did not end within 5 s

@@ -26,10 +26,9 @@ import java.util.stream.Stream;
 
 /// AuthorizationPolicy for node agents, who see addresses, ports and identities but no HTTP (wire reference, 7.3).
 ///
-/// What they cannot evaluate errs on the closed side: an ALLOW rule that needs HTTP allows nothing, a DENY rule denies
-/// as if its HTTP part matched. Istio lets a DENY that has nothing but HTTP collapse to one that never matches; here
-/// it
-/// matches everything, and a warning says so.
+/// What they cannot evaluate errs on the closed side: an ALLOW rule that needs HTTP allows nothing, a DENY rule
+/// denies as if its HTTP part matched. Istio lets a DENY that has nothing but HTTP collapse to one that never
+/// matches; here it matches everything, and a warning says so.
 final class AuthorizationCompiler {
     private final AuthorizationPolicyObject policy;
     private final List<Problem> problems;

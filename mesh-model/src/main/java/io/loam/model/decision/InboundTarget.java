@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// What a CONNECT request to a workload leads to (wire reference, 3.3, steps 4 and 5).
 public sealed interface InboundTarget {
     /// @param target the workload's own address and the port that serves the request; policies are decided for
-    /// it
+    ///     it
     /// @param service the service that the authority names, if it names one
     /// @param applicationTunnel whether the application wants the bytes wrapped, as its workload record says
     record Accepted(InetSocketAddress target, @Nullable Service service, boolean applicationTunnel)

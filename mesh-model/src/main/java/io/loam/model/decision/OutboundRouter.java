@@ -257,7 +257,7 @@ public final class OutboundRouter {
         }
 
         /// @return unresolved for a workload without addresses that has a host name; null if no address is
-        /// allowed
+        ///     allowed
         private @Nullable InetSocketAddress targetAddress(Workload workload, @Nullable Service service, int port) {
             var requested = request.originalDestination().getAddress();
             if (workload.addresses().isEmpty()) {

@@ -16,7 +16,7 @@ public final class ServiceAttribution {
     /// @param targetPort the application's port
     /// @return the service the client says it asked for, if the workload is part of it; otherwise that of the
     ///     workload's services which leads to the port, the first by namespace and host name; null if there is
-    /// none
+    ///     none
     public static @Nullable Service of(
             MeshSnapshot mesh, Workload local, @Nullable String forwardedHost, int targetPort) {
         Service byPort = null;

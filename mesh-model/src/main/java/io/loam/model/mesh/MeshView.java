@@ -30,7 +30,7 @@ public final class MeshView {
     }
 
     /// @param listener called on the publishing thread for each snapshot from now on; must not block and not
-    /// throw
+    ///     throw
     public void addListener(Consumer<MeshSnapshot> listener) {
         listeners.add(listener);
     }

@@ -29,7 +29,7 @@ public final class ApplicablePolicies {
     }
 
     /// @param policies each policy once, in any order: verdicts name the first that matches in the order of the
-    /// keys
+    ///     keys
     /// @param unknown `namespace/name` of policies that the workload names and nobody has sent (yet)
     public static ApplicablePolicies of(Collection<CompiledPolicy> policies, List<String> unknown) {
         var sorted = policies.stream()

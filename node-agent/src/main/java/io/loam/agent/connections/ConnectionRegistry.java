@@ -8,13 +8,11 @@ import java.util.Collections;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// All connections that are open or being decided. Each change of the mesh asks again for each inbound one, and
-/// those that
-/// are denied now are cut (wire reference, 7.2; hazard I16).
+/// All connections that are open or being decided. Each change of the mesh asks again for each inbound one, and those
+/// that are denied now are cut (wire reference, 7.2; hazard I16).
 ///
-/// A connection is added **before** its first check: a policy that arrives in between is then seen by the check or
-/// by the
-/// re-evaluation, never by neither.
+/// A connection is added **before** its first check: a policy that arrives in between is then seen by the check or by
+/// the re-evaluation, never by neither.
 public final class ConnectionRegistry {
     private final Set<OpenConnection> open = ConcurrentHashMap.newKeySet();
 

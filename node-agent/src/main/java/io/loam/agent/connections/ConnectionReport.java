@@ -18,9 +18,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What is learned about one connection on its way, and the one place that reports how it ended: one access-log
-/// line, one
-/// set of counters. Whoever learns something sets it; exactly one of the ending methods counts, the first one
+/// What is learned about one connection on its way, and the one place that reports how it ended: one access-log line,
+/// one set of counters. Whoever learns something sets it; exactly one of the ending methods counts, the first one
 /// called.
 ///
 /// Belongs to the connection's event loop.

@@ -3,8 +3,7 @@ package io.loam.agent.connections;
 import io.loam.runtime.metrics.FailureFlag;
 
 /// Short, stable names of the reasons why a connection failed: the field `code` of the access log. Reasons of the
-/// routing
-/// decision have names of their own (`RefusalReason`).
+/// routing decision have names of their own (`RefusalReason`).
 public enum ErrorCode {
     UNKNOWN_SOURCE(FailureFlag.IDENTITY_ERROR),
     NO_CERTIFICATE(FailureFlag.IDENTITY_ERROR),

@@ -10,8 +10,7 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// A relay while it runs: publishes its byte counts once a second and remembers why it was broken off, if it was.
-/// Belongs
-/// to the connection's event loop.
+/// Belongs to the connection's event loop.
 public final class RunningRelay {
     private static final long PUBLISH_SECONDS = 1;
 

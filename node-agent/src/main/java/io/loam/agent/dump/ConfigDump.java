@@ -29,8 +29,7 @@ import java.util.Locale;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// `/config_dump`: the agent's whole view in the shape that `istioctl ztunnel-config` reads (wire reference, 8.3).
-/// No
+/// `/config_dump`: the agent's whole view in the shape that `istioctl ztunnel-config` reads (wire reference, 8.3). No
 /// private key is reachable from here: contexts hold them in native memory only (hazard I20).
 public final class ConfigDump {
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;

@@ -12,8 +12,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 
 /// Connects to the pod's application with the caller's address as source, so that the application sees who called.
-/// The
-/// mark of the socket and the return rule in the pod bring the answers back to us (wire reference, 1.8).
+/// The mark of the socket and the return rule in the pod bring the answers back to us (wire reference, 1.8).
 final class ApplicationDialer {
     private ApplicationDialer() {}
 

@@ -15,8 +15,7 @@ import io.netty.handler.ssl.SslHandler;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
-/// One accepted tunnel on port 15008. Nothing is read before there is a certificate to answer with; then the lines
-/// of
+/// One accepted tunnel on port 15008. Nothing is read before there is a certificate to answer with; then the lines of
 /// {@link #serve} stand in wire order, and the HTTP/2 end joins them when the peer has proved who it is.
 public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel> {
     /// Slow handshakes end here (hazard T12).

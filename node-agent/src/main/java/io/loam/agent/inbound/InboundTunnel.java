@@ -32,11 +32,9 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
 
-/// The CONNECT requests of one tunnel whose peer is proved (wire reference, 3.3). Each goes through target,
-/// verdict, dial
-/// and answer, in this order: 200 is said when the application has taken the connection. Belongs to the tunnel's
-/// event
-/// loop.
+/// The CONNECT requests of one tunnel whose peer is proved (wire reference, 3.3). Each goes through target, verdict,
+/// dial and answer, in this order: 200 is said when the application has taken the connection. Belongs to the tunnel's
+/// event loop.
 final class InboundTunnel implements ConnectHandler {
     private static final int UNAUTHORIZED = 401;
     private static final int UNAVAILABLE = 503;

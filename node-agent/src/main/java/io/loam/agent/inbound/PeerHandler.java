@@ -5,9 +5,8 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 
-/// Waits for the end of the TLS handshake and says how it ended. What the peer sends behind its handshake is not
-/// here yet:
-/// TLS delivers it after this event, to whatever stands in this handler's place by then.
+/// Waits for the end of the TLS handshake and says how it ended. What the peer sends behind its handshake is not here
+/// yet: TLS delivers it after this event, to whatever stands in this handler's place by then.
 final class PeerHandler extends ChannelInboundHandlerAdapter {
     private final SslHandler tls;
     private final Outcome outcome;

@@ -26,9 +26,8 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
 
-/// A plaintext connection from the accept to the relay (wire reference, 3.3): destination, workload, verdict
-/// without an
-/// identity, dial, relay. A refusal is a reset. Belongs to the connection's event loop.
+/// A plaintext connection from the accept to the relay (wire reference, 3.3): destination, workload, verdict without
+/// an identity, dial, relay. A refusal is a reset. Belongs to the connection's event loop.
 final class PlaintextConnection extends ChannelInboundHandlerAdapter {
     private final LocalPod pod;
     private final InboundServices services;

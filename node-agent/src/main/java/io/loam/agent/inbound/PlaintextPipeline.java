@@ -6,8 +6,7 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import java.io.IOException;
 
 /// One plaintext connection from outside that the kernel redirected to port 15006. As with outbound ones the bytes
-/// are not
-/// touched before the {@link PlaintextConnection} has its verdict.
+/// are not touched before the {@link PlaintextConnection} has its verdict.
 public final class PlaintextPipeline extends ChannelInitializer<EpollSocketChannel> {
     private final LocalPod pod;
     private final InboundServices services;

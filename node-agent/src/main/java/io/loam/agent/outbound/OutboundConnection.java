@@ -41,9 +41,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
 
-/// An application's connection from the accept to the relay (wire reference, 3.2). The methods stand in the order
-/// in which
-/// they run:
+/// An application's connection from the accept to the relay (wire reference, 3.2). The methods stand in the order in
+/// which they run:
 ///
 /// 1. {@link #channelActive}: where did it want to go?
 /// 2. `onSource`: who is it?
@@ -51,8 +50,7 @@ import org.jspecify.annotations.Nullable;
 /// 4. `openTunnel` or `dial`
 /// 5. the relay takes over, and this handler leaves the pipeline
 ///
-/// A refusal reaches the application as a reset, since an orderly end would look like an empty answer. Belongs to
-/// the
+/// A refusal reaches the application as a reset, since an orderly end would look like an empty answer. Belongs to the
 /// connection's event loop.
 final class OutboundConnection extends ChannelInboundHandlerAdapter {
     private final LocalPod pod;

@@ -9,11 +9,9 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import java.io.IOException;
 import java.util.function.Function;
 
-/// One connection that an application of the pod opened and the kernel redirected to port 15001. It is one step
-/// long: the
-/// application's bytes are not touched before the {@link OutboundConnection} knows where they go, and then the
-/// relay takes
-/// the connection's place.
+/// One connection that an application of the pod opened and the kernel redirected to port 15001. It is one step long:
+/// the application's bytes are not touched before the {@link OutboundConnection} knows where they go, and then the
+/// relay takes the connection's place.
 public final class OutboundPipeline extends ChannelInitializer<EpollSocketChannel> {
     private final LocalPod pod;
     private final OutboundServices services;

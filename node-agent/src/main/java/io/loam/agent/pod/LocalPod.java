@@ -9,8 +9,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /// A pod of this node that is in the mesh. Its name, namespace and account come from the privileged half: who a
-/// connection
-/// belongs to follows from the namespace that accepted it, never from an address (hazards I12, I13).
+/// connection belongs to follows from the namespace that accepted it, never from an address (hazards I12, I13).
 ///
 /// Holds the pod's namespace open as long as anybody may still open a socket in it. Thread-safe.
 public final class LocalPod {

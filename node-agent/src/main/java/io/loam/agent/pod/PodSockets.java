@@ -15,16 +15,14 @@ import java.net.Inet6Address;
 import java.net.InetAddress;
 
 /// Opens sockets in a pod's network namespace. Each carries the mark that exempts it from redirection, listeners
-/// included
-/// (a mark on a listener is inherited by what it accepts; without it the replies vanish).
+/// included (a mark on a listener is inherited by what it accepts; without it the replies vanish).
 ///
 /// An option that the kernel refuses is an error here: Netty would log it and go on with a socket that is captured
 /// again.
 ///
 /// Called on platform threads only (event loops, the ZDS thread), since entering a namespace changes the thread.
 public final class PodSockets {
-    /// What a tunnel may have waiting in the kernel before it is "not writable": small streams must not queue
-    /// behind
+    /// What a tunnel may have waiting in the kernel before it is "not writable": small streams must not queue behind
     /// megabytes (fast-path, rule 13).
     private static final int NOTSENT_LOWAT_BYTES = 128 * 1024;
 
@@ -87,9 +85,8 @@ public final class PodSockets {
         }
     }
 
-    /// For a connection of an application, dialled or accepted: nothing is read before somebody takes the bytes,
-    /// and one
-    /// direction may end before the other.
+    /// For a connection of an application, dialled or accepted: nothing is read before somebody takes the bytes, and
+    /// one direction may end before the other.
     public void application(Channel channel) throws IOException {
         every(channel);
         set(channel, ChannelOption.ALLOW_HALF_CLOSURE, true);

@@ -13,8 +13,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// Connections of pods that the control plane has not described yet wait here: a pod that has just started may
-/// connect
-/// before the mesh has heard of it.
+/// connect before the mesh has heard of it.
 public final class WorkloadWait {
     /// As long as ztunnel waits (wire reference, 3.1).
     private static final long LONGEST_WAIT_SECONDS = 5;
@@ -28,8 +27,7 @@ public final class WorkloadWait {
     }
 
     /// Calls `next` on `loop`, the current one: at once if the pod is known, later when it becomes known, or with
-    /// null
-    /// when that takes too long.
+    /// null when that takes too long.
     public void await(LocalPod pod, EventLoop loop, Consumer<@Nullable Workload> next) {
         var known = pod.workload(view.current());
         if (known != null) {

@@ -16,9 +16,8 @@ import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The pods of this node that are in the mesh, as the privileged half names them (wire reference, 6.4, rules 3, 6
-/// and 7).
-/// Thread-safe; the lock is held while listeners are opened, which no event loop waits for.
+/// The pods of this node that are in the mesh, as the privileged half names them (wire reference, 6.4, rules 3, 6 and
+/// 7). Thread-safe; the lock is held while listeners are opened, which no event loop waits for.
 public final class WorkloadProxies implements PodLifecycle {
     private static final Logger log = LoggerFactory.getLogger(WorkloadProxies.class);
     private static final String PENDING = "workload proxies";

@@ -24,8 +24,8 @@ import org.slf4j.LoggerFactory;
 /// One enrolled pod: three listeners per event loop in the pod's namespace, and the pools of its outbound tunnels.
 ///
 /// The kernel spreads new connections over the loops (SO_REUSEPORT); each connection then stays on the loop that
-/// accepted
-/// it, with everything it needs. Methods are called on the ZDS thread or on the thread that drains the process.
+/// accepted it, with everything it needs. Methods are called on the ZDS thread or on the thread that drains the
+/// process.
 public final class WorkloadProxy {
     private static final Logger log = LoggerFactory.getLogger(WorkloadProxy.class);
 
@@ -49,8 +49,7 @@ public final class WorkloadProxy {
     }
 
     /// Opens the listeners; returns when all of them take connections. On failure none is left and the pod is still
-    /// the
-    /// caller's.
+    /// the caller's.
     ///
     /// @throws IOException with the port and the reason
     static WorkloadProxy start(LocalPod pod, WorkloadServices services) throws IOException {
@@ -94,8 +93,7 @@ public final class WorkloadProxy {
     }
 
     /// The pod left, or the process ends: nothing new is accepted, peers are told to open no more streams, and
-    /// running
-    /// connections live until they end. Does nothing the second time.
+    /// running connections live until they end. Does nothing the second time.
     void stop() {
         if (stopped) {
             return;

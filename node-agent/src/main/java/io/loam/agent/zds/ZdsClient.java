@@ -13,9 +13,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The agent's end of ZDS (wire reference, 6.4): connects, says hello, and answers one request after the other.
-/// When the
-/// connection is lost pods stay served, and the agent is not ready until the next snapshot.
+/// The agent's end of ZDS (wire reference, 6.4): connects, says hello, and answers one request after the other. When
+/// the connection is lost pods stay served, and the agent is not ready until the next snapshot.
 ///
 /// Runs on a platform thread of its own, because opening a listener enters the pod's namespace.
 public final class ZdsClient implements AutoCloseable {

@@ -11,10 +11,8 @@ import org.jctools.queues.atomic.MpscAtomicArrayQueue;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The access log. Event loops hand over entries and never wait: when the queue is full (a blocked pipe, a full
-/// disk)
-/// the
-/// entry is dropped and counted.
+/// The access log. Event loops hand over entries and never wait: when the queue is full (a blocked pipe, a full disk)
+/// the entry is dropped and counted.
 public final class AccessLog implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(AccessLog.class);
 

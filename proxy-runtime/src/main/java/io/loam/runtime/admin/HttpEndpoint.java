@@ -29,8 +29,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// A small HTTP server for operators. Answers are computed on virtual threads, because a dump of a large mesh takes
-/// longer
-/// than a loop may be held.
+/// longer than a loop may be held.
 @SuppressWarnings(
         "FutureReturnValueIgnored") // a failed write or close ends the connection, which is all there is to do
 public final class HttpEndpoint implements AutoCloseable {

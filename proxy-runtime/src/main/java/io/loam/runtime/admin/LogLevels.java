@@ -7,8 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.slf4j.LoggerFactory;
 
-/// `POST /logging`: shows and changes the log level, `level=debug` for all or `level=io.loam.agent:debug` for a
-/// part,
+/// `POST /logging`: shows and changes the log level, `level=debug` for all or `level=io.loam.agent:debug` for a part,
 /// several separated by commas; `reset` returns to the level of the start.
 public final class LogLevels {
     private static final Map<String, Level> LEVELS = Map.of(

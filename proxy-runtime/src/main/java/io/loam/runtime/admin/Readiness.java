@@ -5,8 +5,7 @@ import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 
 /// What still has to happen before this proxy may be given work. Tasks may come back: losing the privileged half
-/// makes
-/// the proxy unready again.
+/// makes the proxy unready again.
 public final class Readiness {
     private final Set<String> pending = ConcurrentHashMap.newKeySet();
 

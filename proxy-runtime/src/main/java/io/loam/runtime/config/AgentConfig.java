@@ -3,16 +3,13 @@ package io.loam.runtime.config;
 import java.nio.file.Path;
 import java.time.Duration;
 
-/// Everything the node agent is told. The names are those of ztunnel (wire reference, section 11), so that the
-/// agent
-/// can
-/// take its place; what only we have begins with `LOAM_`.
+/// Everything the node agent is told. The names are those of ztunnel (wire reference, section 11), so that the agent
+/// can take its place; what only we have begins with `LOAM_`.
 ///
 /// @param zdsSocket where the privileged half listens (`INPOD_UDS`). Default `/var/run/ztunnel/ztunnel.sock`
 /// @param certificateLifetime asked of the CA (`SECRET_TTL`). Default 24 h
 /// @param workers event loops for traffic (`ZTUNNEL_WORKER_THREADS`: a number, `N%` of the cores, or 0 for all
-///     cores).
-///     Default: a quarter of the cores, at least 2
+///     cores). Default: a quarter of the cores, at least 2
 public record AgentConfig(
         NodeConfig node,
         UpstreamConfig controlPlane,

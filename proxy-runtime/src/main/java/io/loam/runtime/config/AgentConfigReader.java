@@ -18,8 +18,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Builds an {@link AgentConfig} from environment variables. It reports every problem at once, because a start that
-/// fails
-/// again after each correction is a bad way to learn what is expected.
+/// fails again after each correction is a bad way to learn what is expected.
 public final class AgentConfigReader {
     private static final String DEFAULT_UPSTREAM = "https://istiod.istio-system.svc:15012";
     private static final Path DEFAULT_ROOT = Path.of("var/run/secrets/istio/root-cert.pem");

@@ -12,9 +12,8 @@ import java.util.Map;
 /// @param podName (`POD_NAME`). Default: the node's name with `ztunnel-` before it
 /// @param podNamespace (`POD_NAMESPACE`). Default `loam-system`
 /// @param serviceAccount (`SERVICE_ACCOUNT`). Default `ztunnel`
-/// @param instanceIp address the control plane sees in the node id (`INSTANCE_IP`). Default `1.1.1.1`, as ztunnel
-///     has
-/// it
+/// @param instanceIp address the control plane sees in the node id (`INSTANCE_IP`). Default `1.1.1.1`, as ztunnel has
+///     it
 /// @param metadata what `ISTIO_META_*` added to the xDS node, without the prefix
 public record NodeConfig(
         String nodeName,

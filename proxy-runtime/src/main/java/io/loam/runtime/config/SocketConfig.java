@@ -7,9 +7,8 @@ import java.time.Duration;
 /// @param mark SO_MARK of each (`PACKET_MARK`). Default 1337: what the redirection rules exempt
 /// @param ipv6 whether listeners take IPv6 too (`IPV6_ENABLED`). Default true
 /// @param reusePort SO_REUSEPORT on listeners (`INPOD_PORT_REUSE`). Default true; several event loops need it
-/// @param keepSource inbound connections reach the application with the caller's address (`ENABLE_ORIG_SRC`).
-///     Default
-/// true
+/// @param keepSource inbound connections reach the application with the caller's address (`ENABLE_ORIG_SRC`). Default
+///     true
 /// @param keepAlive TCP keep-alive of connections to applications and peers
 /// @param connectTimeout of every dial. Default 10 s
 public record SocketConfig(

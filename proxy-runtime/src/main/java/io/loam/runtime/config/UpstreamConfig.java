@@ -6,8 +6,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// How to reach the control plane or the certificate authority: gRPC over TLS, the server proves itself by
-/// certificate
-/// and we by a bearer token.
+/// certificate and we by a bearer token.
 ///
 /// @param address `https://host:port`, scheme optional; `http://` speaks without TLS
 /// @param root what the server's certificate must chain to

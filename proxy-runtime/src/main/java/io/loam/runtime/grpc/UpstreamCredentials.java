@@ -16,8 +16,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Adds the bearer token and the cluster to each call. A token file is read anew, because kubelet replaces it long
-/// before
-/// it expires.
+/// before it expires.
 final class UpstreamCredentials implements ClientInterceptor {
     private static final Logger log = LoggerFactory.getLogger(UpstreamCredentials.class);
     private static final Metadata.Key<String> AUTHORIZATION = key("authorization");

@@ -24,13 +24,10 @@ import org.slf4j.LoggerFactory;
 /// The certificates of the workloads on this node, with their life cycle (wire reference, section 5; hazards I7,
 /// I9, I11).
 ///
-/// A certificate is asked for when the first workload of an identity joins, renewed at half of its life, and
-/// dropped when
-/// the last workload leaves. At most {@value #MOST_IN_FLIGHT} requests run at once; one that a connection waits for
-/// goes
-/// before one for a workload that has just joined, and both go before renewals. When a request fails, the identity
-/// pauses
-/// (from 1 s, doubling, to 150 s) and what is still valid stays in use.
+/// A certificate is asked for when the first workload of an identity joins, renewed at half of its life, and dropped
+/// when the last workload leaves. At most {@value #MOST_IN_FLIGHT} requests run at once; one that a connection waits
+/// for goes before one for a workload that has just joined, and both go before renewals. When a request fails, the
+/// identity pauses (from 1 s, doubling, to 150 s) and what is still valid stays in use.
 ///
 /// Thread-safe. The lock is held for map operations only; requests and TLS contexts are made on `executor`.
 public final class CertificateSource {
@@ -42,8 +39,7 @@ public final class CertificateSource {
     private static final double PAUSE_JITTER = 0.2;
     private static final double RENEWAL_JITTER = 0.1;
 
-    /// So many failures in a row end the patience of waiting connections. One or two are common where a pod has
-    /// just
+    /// So many failures in a row end the patience of waiting connections. One or two are common where a pod has just
     /// started and the CA has not heard of it yet.
     private static final int FAILURES_BEFORE_WAITERS_HEAR = 3;
 
@@ -78,9 +74,8 @@ public final class CertificateSource {
         this.random = random;
     }
 
-    /// The certificate to present for an identity, at once if there is a valid one, otherwise when it arrives.
-    /// Fails with
-    /// {@link CertificateUnavailableException} when the CA refuses or stays away. Completes on any thread.
+    /// The certificate to present for an identity, at once if there is a valid one, otherwise when it arrives. Fails
+    /// with {@link CertificateUnavailableException} when the CA refuses or stays away. Completes on any thread.
     public CompletionStage<MeshTls> get(SpiffeId identity) {
         synchronized (lock) {
             var entry = entries.computeIfAbsent(identity, Entry::new);
@@ -218,9 +213,8 @@ public final class CertificateSource {
         entry.renewal = timer.after(delay, () -> renew(entry));
     }
 
-    /// Half of the life, ± 10 %, so that identities that came together do not stay together (hazard I7). A clock
-    /// that is
-    /// behind the CA's asks again soon, but never in a tight loop.
+    /// Half of the life, ± 10 %, so that identities that came together do not stay together (hazard I7). A clock that
+    /// is behind the CA's asks again soon, but never in a tight loop.
     private Duration untilRenewal(MeshTls tls) {
         var now = timer.now();
         var life = Duration.between(tls.notBefore(), tls.notAfter());

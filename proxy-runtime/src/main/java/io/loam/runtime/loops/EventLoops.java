@@ -11,8 +11,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /// The threads that move bytes: one event loop per worker for application traffic, and one more that gRPC and the
-/// admin
-/// endpoints share, so that a large configuration dump never delays a connection.
+/// admin endpoints share, so that a large configuration dump never delays a connection.
 @SuppressWarnings("FutureReturnValueIgnored") // nobody waits for the end of the loops: the process ends with them
 public final class EventLoops implements AutoCloseable {
     private final EventLoopGroup workers;

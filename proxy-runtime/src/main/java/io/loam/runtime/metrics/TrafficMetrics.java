@@ -6,8 +6,7 @@ import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 
 /// The connection counters. Their series are resolved once when a connection starts; afterwards its event loop only
-/// adds
-/// to adders.
+/// adds to adders.
 public final class TrafficMetrics {
     private final Counter opened;
     private final Counter closed;

@@ -10,10 +10,10 @@ import org.jspecify.annotations.Nullable;
 /// Design. Each direction has one rule for flow and one for its end:
 ///
 /// - Application to peer: a read goes to the stream as it is, and when the stream has no room, reading stops until
-/// it has. The application's FIN becomes END_STREAM.
+///   it has. The application's FIN becomes END_STREAM.
 /// - Peer to application: bytes are written as they come, flushed at the end of the wake-up, and credited to the
-/// peer only when the socket took them, so that a slow application stops its own stream and nothing else. END_STREAM
-/// becomes FIN.
+///   peer only when the socket took them, so that a slow application stops its own stream and nothing else. END_STREAM
+///   becomes FIN.
 ///
 /// A connection that was broken off is broken off on the other side too: RST becomes RST_STREAM CONNECT_ERROR (RFC
 /// 9113, 8.5) and back. A close after both directions ended is no reset: what is queued goes out first (hazard T10).

@@ -3,8 +3,7 @@ package io.loam.runtime.time;
 import java.time.Duration;
 import java.util.random.RandomGenerator;
 
-/// Growing pauses between attempts, with jitter, so that many clients of one server do not come back on one tick.
-/// Not
+/// Growing pauses between attempts, with jitter, so that many clients of one server do not come back on one tick. Not
 /// thread-safe: belongs to whoever attempts.
 public final class Backoff {
     private final Duration first;

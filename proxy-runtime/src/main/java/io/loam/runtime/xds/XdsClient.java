@@ -30,14 +30,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Keeps the mesh in step with the control plane: one stream of delta ADS, wildcard subscriptions (wire reference,
-/// 4.1 and
-/// 4.2).
+/// 4.1 and 4.2).
 ///
 /// One thread does everything that takes time: it reads messages, one at a time and only asks for the next when the
-/// last is
-/// applied, builds the next snapshot and publishes it. A resource that cannot be read is named in a NACK, and what
-/// was
-/// known of it stays in force. When the stream ends the mesh stays as it is; the next stream begins with the
+/// last is applied, builds the next snapshot and publishes it. A resource that cannot be read is named in a NACK, and
+/// what was known of it stays in force. When the stream ends the mesh stays as it is; the next stream begins with the
 /// versions held.
 public final class XdsClient implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(XdsClient.class);

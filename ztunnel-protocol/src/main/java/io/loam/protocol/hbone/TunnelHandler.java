@@ -33,9 +33,9 @@ import org.jspecify.annotations.Nullable;
 /// #flushThisTurn()}). A turn reads every ready socket first and runs tasks after, so one task at its end sees all
 /// of them.
 /// - Bytes we receive are not credited until the application took them. The codec sends WINDOW_UPDATE when half a
-/// window is due, never per read.
+///   window is due, never per read.
 /// - A stream is told of the end of a wake-up only if it got bytes in it. Those streams form a list through a field
-/// of their own, so that nothing is allocated.
+///   of their own, so that nothing is allocated.
 ///
 /// Resets. What the codec would limit, it counts without asking who is to blame, so that is switched off ({@link
 /// HboneCodecBuilder}), and here two kinds are counted together: resets by the peer before we answered (rapid reset,

@@ -8,8 +8,7 @@ import io.netty.buffer.ByteBuf;
 /// All methods are called on the tunnel's event loop.
 public interface TunnelStream {
     /// Queues bytes for the peer. Takes ownership of `data`. Nothing leaves before {@link #flush()}. Bytes written
-    /// after
-    /// the end of the stream are dropped.
+    /// after the end of the stream are dropped.
     void write(ByteBuf data);
 
     /// Sends what was written. The tunnel flushes its socket once per turn of the loop, whoever asked.
@@ -50,7 +49,7 @@ public interface TunnelStream {
 
         /// The stream is gone before both directions ended: RST_STREAM from the peer, or the tunnel under it ended.
         /// Nothing is called after it. A peer that resets with NO_ERROR or CANCEL after its END_STREAM took
-        /// nothing
+        nothing
         /// back: all it sent has been delivered, and it merely reads no more.
         void onReset(long errorCode);
 
