@@ -48,9 +48,8 @@ public interface TunnelStream {
         void onFinished();
 
         /// The stream is gone before both directions ended: RST_STREAM from the peer, or the tunnel under it ended.
-        /// Nothing is called after it. A peer that resets with NO_ERROR or CANCEL after its END_STREAM took
-        nothing
-        /// back: all it sent has been delivered, and it merely reads no more.
+        /// Nothing is called after it. A peer that resets with NO_ERROR or CANCEL after its END_STREAM
+        /// took nothing back: all it sent has been delivered, and it merely reads no more.
         void onReset(long errorCode);
 
         /// {@link #isWritable()} has become true again.
