@@ -5,6 +5,7 @@ import io.loam.agent.zds.PodLifecycle;
 import io.loam.protocol.linux.Netns;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
 import io.loam.runtime.admin.Readiness;
+import io.loam.runtime.config.SocketConfig;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -22,10 +23,11 @@ public final class WorkloadProxies implements PodLifecycle {
     private static final Logger log = LoggerFactory.getLogger(WorkloadProxies.class);
     private static final String PENDING = "workload proxies";
 
-    private final WorkloadServices services;
+    private final SocketConfig sockets;
+    private final Starter starter;
     private final Readiness readiness;
     private final WorkloadMetrics metrics;
-    private final Map<String, WorkloadProxy> active = new HashMap<>();
+    private final Map<String, RunningProxy> active = new HashMap<>();
 
     /// Pods whose listeners could not be opened; their namespace is kept for the next try.
     private final Map<String, LocalPod> pending = new HashMap<>();
@@ -36,7 +38,13 @@ public final class WorkloadProxies implements PodLifecycle {
     private boolean draining;
 
     public WorkloadProxies(WorkloadServices services, Readiness readiness, PrometheusRegistry registry) {
-        this.services = services;
+        this(services.sockets(), pod -> WorkloadProxy.start(pod, services), readiness, registry);
+    }
+
+    /// @param starter opens the listeners of a pod
+    WorkloadProxies(SocketConfig sockets, Starter starter, Readiness readiness, PrometheusRegistry registry) {
+        this.sockets = sockets;
+        this.starter = starter;
         this.readiness = readiness;
         this.metrics = new WorkloadMetrics(registry);
     }
@@ -54,12 +62,12 @@ public final class WorkloadProxies implements PodLifecycle {
             netns.close(); // told again what we know
             return;
         }
-        remove(uid); // another namespace: the pod was restarted under its old UID
+        leave(uid); // another namespace: the pod was restarted under its old UID
         if (draining) {
             netns.close();
             throw new IOException("this agent is shutting down");
         }
-        start(new LocalPod(uid, info, netns, services.sockets()));
+        start(new LocalPod(uid, info, netns, sockets));
     }
 
     @Override
@@ -73,6 +81,10 @@ public final class WorkloadProxies implements PodLifecycle {
     @Override
     public synchronized void remove(String uid) {
         mentioned.remove(uid);
+        leave(uid);
+    }
+
+    private void leave(String uid) {
         var proxy = active.remove(uid);
         if (proxy != null) {
             proxy.stop();
@@ -100,7 +112,7 @@ public final class WorkloadProxies implements PodLifecycle {
             pending.remove(pod.uid());
             try {
                 start(pod);
-            } catch (IOException e) {
+            } catch (IOException | RuntimeException e) { // the other pods get their turn
                 log.warn("pod still pending pod={}", pod, e);
             }
         }
@@ -108,9 +120,9 @@ public final class WorkloadProxies implements PodLifecycle {
 
     private void start(LocalPod pod) throws IOException {
         try {
-            active.put(pod.uid(), WorkloadProxy.start(pod, services));
+            active.put(pod.uid(), starter.start(pod));
             metrics.started.inc();
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
             pending.put(pod.uid(), pod);
             throw e;
         } finally {
@@ -131,7 +143,7 @@ public final class WorkloadProxies implements PodLifecycle {
     /// The process ends: all pods stop accepting, none is taken on any more.
     public synchronized void drain() {
         draining = true;
-        active.values().forEach(WorkloadProxy::stop);
+        active.values().forEach(RunningProxy::stop);
     }
 
     /// For the configuration dump.
@@ -140,6 +152,20 @@ public final class WorkloadProxies implements PodLifecycle {
         active.values().forEach(proxy -> states.add(new PodState(proxy.pod(), true)));
         pending.values().forEach(pod -> states.add(new PodState(pod, false)));
         return states;
+    }
+
+    /// Opens the listeners of a pod.
+    interface Starter {
+        /// @throws IOException if they cannot be opened; the pod is still the caller's
+        RunningProxy start(LocalPod pod) throws IOException;
+    }
+
+    /// A pod that is served.
+    interface RunningProxy {
+        LocalPod pod();
+
+        /// Nothing new is accepted, running connections go on. Does nothing the second time.
+        void stop();
     }
 
     /// @param up whether its listeners are open

@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
 /// The kernel spreads new connections over the loops (SO_REUSEPORT); each connection then stays on the loop that
 /// accepted it, with everything it needs. Methods are called on the ZDS thread or on the thread that drains the
 /// process.
-public final class WorkloadProxy {
+public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     private static final Logger log = LoggerFactory.getLogger(WorkloadProxy.class);
 
     /// A burst of connections to a pod waits here rather than being refused; the kernel caps it at `somaxconn`.
@@ -94,7 +94,8 @@ public final class WorkloadProxy {
 
     /// The pod left, or the process ends: nothing new is accepted, peers are told to open no more streams, and
     /// running connections live until they end. Does nothing the second time.
-    void stop() {
+    @Override
+    public void stop() {
         if (stopped) {
             return;
         }
@@ -112,7 +113,8 @@ public final class WorkloadProxy {
         listeners.clear();
     }
 
-    LocalPod pod() {
+    @Override
+    public LocalPod pod() {
         return pod;
     }
 }

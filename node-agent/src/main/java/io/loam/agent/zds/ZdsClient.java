@@ -125,6 +125,9 @@ public final class ZdsClient implements AutoCloseable {
         } catch (IOException e) {
             error = String.valueOf(e.getMessage());
             log.warn("request refused error={}", error);
+        } catch (RuntimeException e) { // one pod that trips a bug must not keep the others of the node out
+            error = "error in the node proxy: " + e;
+            log.error("request of the privileged half failed", e);
         }
         if (error == null) {
             open.ack();

@@ -1,0 +1,234 @@
+package io.loam.agent.workload;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.loam.agent.pod.LocalPod;
+import io.loam.protocol.linux.Netns;
+import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
+import io.loam.runtime.admin.Readiness;
+import io.loam.runtime.config.SocketConfig;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.prometheus.metrics.model.snapshots.CounterSnapshot;
+import io.prometheus.metrics.model.snapshots.GaugeSnapshot;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Wire reference, 6.4, rules 3, 6 and 7: which pods are served after which messages. A namespace is a descriptor with
+/// an inode here, since nothing is opened in it.
+class WorkloadProxiesTest {
+    private static final SocketConfig SOCKETS = new SocketConfig(
+            1337,
+            true,
+            true,
+            true,
+            new SocketConfig.KeepAlive(true, Duration.ofSeconds(180), Duration.ofSeconds(180), 9, false),
+            Duration.ofSeconds(10));
+
+    @TempDir
+    private Path folder = Path.of("");
+
+    private final Readiness readiness = new Readiness();
+    private final PrometheusRegistry registry = new PrometheusRegistry();
+    private final List<String> events = new ArrayList<>();
+    private final Map<String, Exception> failures = new HashMap<>();
+    private final WorkloadProxies pods = new WorkloadProxies(SOCKETS, this::start, readiness, registry);
+
+    @Test
+    void servesAPodFromItsAddToItsDel() throws Exception {
+        pods.connected();
+        pods.add("u1", info("cart"), netns("a"));
+        pods.snapshotComplete();
+
+        assertThat(up()).containsExactly("u1");
+
+        pods.remove("u1");
+
+        assertThat(up()).isEmpty();
+        assertThat(events).containsExactly("start u1", "stop u1");
+        assertThat(counter("workload_manager_proxies_started")).isEqualTo(1);
+        assertThat(counter("workload_manager_proxies_stopped")).isEqualTo(1);
+    }
+
+    /// An agent that was restarted hears of all pods before the snapshot: they are mentioned, so they stay.
+    @Test
+    void podsAddedBeforeTheSnapshotOutliveIt() throws Exception {
+        pods.connected();
+        pods.add("u1", info("cart"), netns("a"));
+        pods.add("u2", info("web"), netns("b"));
+        pods.snapshotComplete();
+
+        assertThat(up()).containsExactlyInAnyOrder("u1", "u2");
+        assertThat(gauge("workload_manager_active_proxy_count")).isEqualTo(2);
+    }
+
+    @Test
+    void beingToldAgainOfTheSameNamespaceChangesNothing() throws Exception {
+        pods.add("u1", info("cart"), netns("a"));
+        pods.add("u1", info("cart"), netns("a"));
+
+        assertThat(events).containsExactly("start u1");
+    }
+
+    @Test
+    void anotherNamespaceUnderTheSameUidReplacesTheInstance() throws Exception {
+        pods.connected();
+        pods.add("u1", info("cart"), netns("a"));
+        pods.add("u1", info("cart"), netns("b"));
+        pods.snapshotComplete();
+
+        assertThat(events).containsExactly("start u1", "stop u1", "start u1");
+        assertThat(up()).containsExactly("u1");
+    }
+
+    @Test
+    void onReconnectWhatIsNotMentionedLeavesAtTheSnapshotAndNotBefore() throws Exception {
+        pods.connected();
+        pods.add("u1", info("cart"), netns("a"));
+        pods.add("u2", info("web"), netns("b"));
+        pods.add("u3", info("db"), netns("c"));
+        pods.snapshotComplete();
+
+        pods.connected();
+        pods.keep("u1");
+        pods.add("u2", info("web"), netns("b"));
+        assertThat(up()).hasSize(3);
+        pods.snapshotComplete();
+
+        assertThat(up()).containsExactlyInAnyOrder("u1", "u2");
+        assertThat(events).endsWith("stop u3");
+    }
+
+    @Test
+    void keepOfAPodThatIsNotThereIsRefused() {
+        assertThatThrownBy(() -> pods.keep("u9"))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("u9");
+    }
+
+    @Test
+    void delOfAPodThatIsNotThereDoesNothing() {
+        pods.remove("u9");
+
+        assertThat(events).isEmpty();
+    }
+
+    @Test
+    void aPodWhoseListenersCannotBeOpenedStaysPendingUntilARetrySucceeds() throws Exception {
+        failures.put("u1", new IOException("port 15008: address in use"));
+
+        assertThatThrownBy(() -> pods.add("u1", info("cart"), netns("a"))).hasMessageContaining("15008");
+
+        assertThat(readiness.reply().body()).isEqualTo("not ready, pending: workload proxies\n");
+        assertThat(gauge("workload_manager_pending_proxy_count")).isEqualTo(1);
+        pods.retryPending();
+        assertThat(up()).isEmpty();
+
+        failures.clear();
+        pods.retryPending();
+
+        assertThat(up()).containsExactly("u1");
+        assertThat(readiness.isReady()).isTrue();
+        assertThat(gauge("workload_manager_pending_proxy_count")).isZero();
+    }
+
+    @Test
+    void aBugWithOnePodKeepsItPendingAndRetriesTheOthers() throws Exception {
+        failures.put("u1", new IllegalStateException("bug"));
+        failures.put("u2", new IOException("not yet"));
+        assertThatThrownBy(() -> pods.add("u1", info("cart"), netns("a"))).hasMessage("bug");
+        assertThatThrownBy(() -> pods.add("u2", info("web"), netns("b"))).hasMessage("not yet");
+
+        failures.remove("u2");
+        pods.retryPending();
+
+        assertThat(up()).containsExactly("u2");
+        assertThat(pods.states()).hasSize(2);
+    }
+
+    @Test
+    void aPendingPodThatLeavesIsNotTriedAgain() throws Exception {
+        failures.put("u1", new IOException("not yet"));
+        assertThatThrownBy(() -> pods.add("u1", info("cart"), netns("a"))).hasMessage("not yet");
+
+        pods.remove("u1");
+        failures.clear();
+        pods.retryPending();
+
+        assertThat(pods.states()).isEmpty();
+        assertThat(readiness.isReady()).isTrue();
+    }
+
+    @Test
+    void aDrainStopsEveryPodAndTakesNoNewOne() throws Exception {
+        pods.add("u1", info("cart"), netns("a"));
+
+        pods.drain();
+
+        assertThat(events).endsWith("stop u1");
+        assertThatThrownBy(() -> pods.add("u2", info("web"), netns("b"))).hasMessageContaining("shutting down");
+    }
+
+    private WorkloadProxies.RunningProxy start(LocalPod pod) throws IOException {
+        switch (failures.get(pod.uid())) {
+            case null -> {}
+            case IOException e -> throw e;
+            case RuntimeException e -> throw e;
+            case Exception e -> throw new AssertionError(e);
+        }
+        events.add("start " + pod.uid());
+        return new WorkloadProxies.RunningProxy() {
+            @Override
+            public LocalPod pod() {
+                return pod;
+            }
+
+            @Override
+            public void stop() {
+                events.add("stop " + pod.uid());
+                pod.release();
+            }
+        };
+    }
+
+    private List<String> up() {
+        return pods.states().stream()
+                .filter(WorkloadProxies.PodState::up)
+                .map(state -> state.pod().uid())
+                .toList();
+    }
+
+    private Netns netns(String name) throws IOException {
+        var file = folder.resolve(name);
+        if (!Files.exists(file)) {
+            Files.createFile(file);
+        }
+        return Netns.open(file);
+    }
+
+    private static WorkloadInfo info(String name) {
+        return new WorkloadInfo(name + "-1", "shop", name);
+    }
+
+    private double counter(String name) {
+        return registry.scrape(name::equals).stream()
+                .mapToDouble(found ->
+                        ((CounterSnapshot) found).getDataPoints().getFirst().getValue())
+                .sum();
+    }
+
+    private double gauge(String name) {
+        return registry.scrape(name::equals).stream()
+                .mapToDouble(found ->
+                        ((GaugeSnapshot) found).getDataPoints().getFirst().getValue())
+                .sum();
+    }
+}
