@@ -1,20 +1,29 @@
 package io.loam.agent.connections;
 
+import io.loam.agent.pod.LocalPod;
 import io.loam.model.mesh.MeshSnapshot;
+import io.loam.model.policy.ApplicablePolicies;
 import io.loam.model.policy.Authorizer;
+import io.loam.model.policy.ConnectionAttributes;
 import io.loam.model.policy.Verdict;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// All connections that are open or being decided. Each change of the mesh asks again for each inbound one, and those
-/// that are denied now are cut (wire reference, 7.2; hazard I16).
+/// All connections that are open or being decided. When the policies of a pod change, each of its inbound ones is asked
+/// again, and those that are denied now are cut (wire reference, 7.2; hazard I16).
 ///
 /// A connection is added **before** its first check: a policy that arrives in between is then seen by the check or by
-/// the re-evaluation, never by neither.
+/// the re-evaluation, never by neither. What both look at is the current snapshot, so comparing a snapshot with the one
+/// before it tells whether a connection that passed its check may have to be asked again.
 public final class ConnectionRegistry {
     private final Set<OpenConnection> open = ConcurrentHashMap.newKeySet();
+
+    /// Of the publishing thread alone.
+    private MeshSnapshot previous = MeshSnapshot.EMPTY;
 
     /// On the connection's event loop, before its first check.
     public void add(OpenConnection connection) {
@@ -37,20 +46,40 @@ public final class ConnectionRegistry {
 
     /// Listener of the mesh: on the publishing thread.
     public void onSnapshot(MeshSnapshot mesh) {
+        var before = previous;
+        previous = mesh;
+        var changed = new IdentityHashMap<LocalPod, Optional<ApplicablePolicies>>();
         for (var connection : open) {
             var attributes = connection.attributes();
             if (attributes == null) {
                 continue;
             }
-            var workload = connection.pod().workload(mesh);
-            if (workload == null) {
-                continue; // the pod is leaving: nobody speaks for it any more, its connections end by themselves
+            changed.computeIfAbsent(connection.pod(), pod -> changedPolicies(pod, before, mesh))
+                    .ifPresent(policies -> decide(connection, policies, attributes));
+        }
+    }
+
+    /// The policies of a pod in `mesh` if they may differ from those in `before`. Empty as well for a pod that is
+    /// leaving: nobody speaks for it any more, its connections end by themselves.
+    private static Optional<ApplicablePolicies> changedPolicies(LocalPod pod, MeshSnapshot before, MeshSnapshot mesh) {
+        var workload = pod.workload(mesh);
+        if (workload == null) {
+            return Optional.empty();
+        }
+        if (before.policyVersion() == mesh.policyVersion()) {
+            var then = pod.workload(before);
+            if (then != null && then.authorizationPolicies().equals(workload.authorizationPolicies())) {
+                return Optional.empty();
             }
-            var verdict = Authorizer.decide(mesh.policiesFor(workload), attributes);
-            if (!verdict.allows()) {
-                connection.cut(
-                        ErrorCode.POLICY_CHANGED, "connection closed due to policy change: " + describe(verdict));
-            }
+        }
+        return Optional.of(mesh.policiesFor(workload));
+    }
+
+    private static void decide(
+            OpenConnection connection, ApplicablePolicies policies, ConnectionAttributes attributes) {
+        var verdict = Authorizer.decide(policies, attributes);
+        if (!verdict.allows()) {
+            connection.cut(ErrorCode.POLICY_CHANGED, "connection closed due to policy change: " + describe(verdict));
         }
     }
 

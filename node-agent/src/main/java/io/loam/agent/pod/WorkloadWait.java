@@ -5,10 +5,9 @@ import io.loam.model.mesh.MeshView;
 import io.loam.model.workload.Workload;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
-import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -19,7 +18,7 @@ public final class WorkloadWait {
     private static final long LONGEST_WAIT_SECONDS = 5;
 
     private final MeshView view;
-    private final Queue<Waiter> waiters = new ConcurrentLinkedQueue<>();
+    private final Set<Waiter> waiters = ConcurrentHashMap.newKeySet();
 
     public WorkloadWait(MeshView view) {
         this.view = view;
@@ -35,30 +34,40 @@ public final class WorkloadWait {
             return;
         }
         var waiter = new Waiter(pod, loop, next);
-        waiter.timeout = loop.schedule(() -> waiter.done(null), LONGEST_WAIT_SECONDS, TimeUnit.SECONDS);
+        waiter.timeout = loop.schedule(() -> giveUp(waiter), LONGEST_WAIT_SECONDS, TimeUnit.SECONDS);
         waiters.add(waiter);
-        onSnapshot(view.current()); // published between the look and the add
+        serve(waiter, view.current()); // published between the look and the add
+    }
+
+    /// How many connections wait now.
+    int waiting() {
+        return waiters.size();
+    }
+
+    /// Taken out at once: while the control plane is away no snapshot comes that would.
+    private void giveUp(Waiter waiter) {
+        if (waiters.remove(waiter)) {
+            waiter.done(null);
+        }
     }
 
     private void onSnapshot(MeshSnapshot mesh) {
-        waiters.removeIf(waiter -> {
-            if (waiter.finished.get()) {
-                return true;
-            }
-            var known = waiter.pod.workload(mesh);
-            if (known == null) {
-                return false;
-            }
+        for (var waiter : waiters) {
+            serve(waiter, mesh);
+        }
+    }
+
+    private void serve(Waiter waiter, MeshSnapshot mesh) {
+        var known = waiter.pod.workload(mesh);
+        if (known != null && waiters.remove(waiter)) {
             waiter.loop.execute(() -> waiter.done(known));
-            return true;
-        });
+        }
     }
 
     private static final class Waiter {
         final LocalPod pod;
         final EventLoop loop;
         final Consumer<@Nullable Workload> next;
-        final AtomicBoolean finished = new AtomicBoolean();
 
         @Nullable
         Future<?> timeout;
@@ -69,13 +78,12 @@ public final class WorkloadWait {
             this.next = next;
         }
 
+        /// On `loop`, once: by whoever took it out of the set.
         void done(@Nullable Workload workload) {
-            if (finished.compareAndSet(false, true)) {
-                if (timeout != null) {
-                    timeout.cancel(false);
-                }
-                next.accept(workload);
+            if (timeout != null) {
+                timeout.cancel(false);
             }
+            next.accept(workload);
         }
     }
 }

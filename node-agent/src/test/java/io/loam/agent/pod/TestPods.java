@@ -1,0 +1,75 @@
+package io.loam.agent.pod;
+
+import io.loam.model.address.NamespacedHostname;
+import io.loam.model.workload.Locality;
+import io.loam.model.workload.Workload;
+import io.loam.protocol.linux.Netns;
+import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
+import io.loam.runtime.config.SocketConfig;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+/// Pods of namespace `shop` that live in the namespace of the test, and what the mesh says about them.
+public final class TestPods {
+    public static final SocketConfig SOCKETS = new SocketConfig(
+            SocketConfig.DEFAULT_MARK,
+            false,
+            true,
+            false,
+            new SocketConfig.KeepAlive(true, Duration.ofSeconds(180), Duration.ofSeconds(180), 9, false),
+            Duration.ofSeconds(2));
+
+    private TestPods() {}
+
+    /// @param name also the name of its service account
+    public static LocalPod pod(String name) {
+        try {
+            return new LocalPod("uid-" + name, new WorkloadInfo(name, "shop", name), Netns.current(), SOCKETS);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /// @param policies `namespace/name` of those that select it
+    public static Workload workload(String name, String address, String... policies) {
+        return workload(name, address, Map.of(), Workload.TunnelProtocol.HBONE, policies);
+    }
+
+    public static Workload workload(
+            String name,
+            String address,
+            Map<NamespacedHostname, List<io.loam.model.service.ServicePort>> services,
+            Workload.TunnelProtocol tunnel,
+            String... policies) {
+        return new Workload(
+                "Kubernetes//Pod/shop/" + name,
+                name,
+                "shop",
+                List.of(InetAddress.ofLiteral(address)),
+                "",
+                "",
+                tunnel,
+                Workload.DEFAULT_TRUST_DOMAIN,
+                name,
+                null,
+                null,
+                "node-1",
+                name,
+                "v1",
+                Workload.Type.DEPLOYMENT,
+                name,
+                false,
+                null,
+                services,
+                List.of(policies),
+                Workload.Status.HEALTHY,
+                Workload.DEFAULT_CLUSTER,
+                new Locality("eu", "eu-1", ""),
+                Workload.NetworkMode.STANDARD,
+                1);
+    }
+}
