@@ -120,12 +120,9 @@ public final class ConnectionReport {
 
     /// The connection never carried a byte.
     public void failed(ErrorCode code, String error) {
-        failed(code.name(), code.flag(), error);
-    }
-
-    public void failed(String code, FailureFlag flag, String error) {
-        // Without a destination nothing is known yet: ztunnel's "early rejection".
-        end(destinationAddress == null ? Kind.REFUSED : Kind.FAILED, code, error, flag, 0, 0);
+        // Where nobody is known on either side: ztunnel's "early rejection".
+        boolean early = source == null && sourceIdentity == null && destination == null;
+        end(early ? Kind.REFUSED : Kind.FAILED, code.name(), error, code.flag(), 0, 0);
     }
 
     /// An error of our own.

@@ -1,27 +1,62 @@
 package io.loam.agent.connections;
 
+import io.loam.model.decision.RefusalReason;
 import io.loam.runtime.metrics.FailureFlag;
 
-/// Short, stable names of the reasons why a connection failed: the field `code` of the access log. Reasons of the
-/// routing decision have names of their own (`RefusalReason`).
+/// Short, stable names of the reasons why a connection failed: all values of the field `code` of the access log, each
+/// with the coarser `response_flags` of the metrics.
 public enum ErrorCode {
+    // Before anything was decided.
+    /// The control plane has not described the pod that the connection belongs to.
     UNKNOWN_SOURCE(FailureFlag.IDENTITY_ERROR),
+    /// The CA has not given (or not renewed) this workload's certificate.
     NO_CERTIFICATE(FailureFlag.IDENTITY_ERROR),
+    /// Too many wait for the same tunnel.
+    OVERLOADED(FailureFlag.CONNECT),
+
+    // What the mesh says about the destination, see RefusalReason.
+    LOOP(FailureFlag.CONNECT),
+    UNKNOWN_WORKLOAD(FailureFlag.IDENTITY_ERROR),
+    NO_HEALTHY_UPSTREAM(FailureFlag.CONNECT),
+    WAYPOINT_UNRESOLVED(FailureFlag.CONNECT),
+    OTHER_NETWORK(FailureFlag.CONNECT),
+    NO_ADDRESS(FailureFlag.CONNECT),
+    NO_TARGET_PORT(FailureFlag.CONNECT),
+    NO_IDENTITY(FailureFlag.IDENTITY_ERROR),
+    UNSUPPORTED(FailureFlag.CONNECT),
+    BAD_AUTHORITY(FailureFlag.CONNECT),
+    WRONG_DESTINATION(FailureFlag.CONNECT),
+    UNKNOWN_HOSTNAME(FailureFlag.CONNECT),
+    /// The endpoint has a host name only.
+    UNRESOLVED(FailureFlag.CONNECT),
+
+    // Policies.
+    /// An authorization policy of this side says no.
+    POLICY_DENIED(FailureFlag.DENY),
+    /// It allowed the connection and does not any more.
+    POLICY_CHANGED(FailureFlag.DENY),
+    /// The other side of the tunnel answered that its policies say no.
+    PEER_DENIED(FailureFlag.DENY),
+
+    // On the way there.
+    /// The connection to the destination, or to the application, was not made.
+    DIAL_FAILED(FailureFlag.CONNECT),
+    /// One side of the tunnel did not accept the other's certificate.
     TLS_REFUSED(FailureFlag.TLS_FAILURE),
     TUNNEL_SETUP(FailureFlag.H2_HANDSHAKE_FAILURE),
+    /// Nobody answered on the tunnel's port, as it is where a NetworkPolicy forgets it.
     TUNNEL_TIMEOUT(FailureFlag.NETWORK_POLICY),
-    DIAL_FAILED(FailureFlag.CONNECT),
-    UNRESOLVED(FailureFlag.CONNECT),
+    /// The other side of the tunnel answered that it cannot reach the application.
     PEER_REFUSED(FailureFlag.CONNECT),
-    PEER_DENIED(FailureFlag.DENY),
-    POLICY_DENIED(FailureFlag.DENY),
-    BAD_TARGET(FailureFlag.CONNECT),
-    OWN_PORT(FailureFlag.CONNECT),
-    RESET(FailureFlag.CONNECT),
-    POLICY_CHANGED(FailureFlag.DENY),
-    DRAINED(FailureFlag.CONNECT),
+    /// Whoever called did not wait for the answer.
     GAVE_UP(FailureFlag.CONNECT),
-    OVERLOADED(FailureFlag.CONNECT),
+
+    // Once bytes flowed.
+    RESET(FailureFlag.CONNECT),
+    /// The process ends and the time for open connections was over.
+    DRAINED(FailureFlag.CONNECT),
+
+    /// An error of our own.
     BUG(FailureFlag.CONNECT);
 
     private final FailureFlag flag;
@@ -32,5 +67,24 @@ public enum ErrorCode {
 
     public FailureFlag flag() {
         return flag;
+    }
+
+    /// The code of the same name.
+    public static ErrorCode of(RefusalReason reason) {
+        return switch (reason) {
+            case LOOP -> LOOP;
+            case UNKNOWN_WORKLOAD -> UNKNOWN_WORKLOAD;
+            case NO_HEALTHY_UPSTREAM -> NO_HEALTHY_UPSTREAM;
+            case WAYPOINT_UNRESOLVED -> WAYPOINT_UNRESOLVED;
+            case OTHER_NETWORK -> OTHER_NETWORK;
+            case NO_ADDRESS -> NO_ADDRESS;
+            case NO_TARGET_PORT -> NO_TARGET_PORT;
+            case NO_IDENTITY -> NO_IDENTITY;
+            case UNSUPPORTED -> UNSUPPORTED;
+            case BAD_AUTHORITY -> BAD_AUTHORITY;
+            case WRONG_DESTINATION -> WRONG_DESTINATION;
+            case UNKNOWN_HOSTNAME -> UNKNOWN_HOSTNAME;
+            case POLICY_DENIED -> POLICY_DENIED;
+        };
     }
 }

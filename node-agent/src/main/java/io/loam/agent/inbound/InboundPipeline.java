@@ -74,6 +74,7 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
     private void refuse(EpollSocketChannel channel, ErrorCode code, String error) {
         var report = new ConnectionReport(
                 services.telemetry(), Direction.INBOUND, OriginalAddress.folded(channel.remoteAddress()));
+        report.destinationAddress(OriginalAddress.folded(channel.localAddress()));
         report.failed(code, error);
         var _ = channel.close();
     }

@@ -22,7 +22,6 @@ import io.loam.protocol.header.Baggage;
 import io.loam.protocol.header.Forwarded;
 import io.loam.protocol.linux.OriginalAddress;
 import io.loam.runtime.accesslog.AccessLogEntry.Direction;
-import io.loam.runtime.metrics.FailureFlag;
 import io.loam.runtime.relay.ApplicationSocket;
 import io.loam.runtime.relay.Relay;
 import io.loam.runtime.relay.RelayEnd;
@@ -81,7 +80,7 @@ final class InboundTunnel implements ConnectHandler {
         switch (InboundTarget.resolve(mesh, local, accepted, request.authority())) {
             case InboundTarget.Rejected(var status, var reason, var detail) -> {
                 report.destination(local, null, local.identity());
-                report.failed(reason.code(), FailureFlag.CONNECT, detail);
+                report.failed(ErrorCode.of(reason), detail);
                 stream.refuse(status);
             }
             case InboundTarget.Accepted to -> {
@@ -134,10 +133,18 @@ final class InboundTunnel implements ConnectHandler {
         private void authorize() {
             if (to.applicationTunnel()) {
                 // TODO #3: PROXY protocol towards sandwiched waypoints. Until then they are refused, not served raw.
-                fail(ErrorCode.BAD_TARGET, UNAVAILABLE, "application tunnels are not offered yet");
+                fail(ErrorCode.UNSUPPORTED, UNAVAILABLE, "application tunnels are not offered yet");
                 return;
             }
-            var verdict = Authorizer.decide(services.mesh().current().policiesFor(local), attributes);
+            // Asked again: the workload that the target was resolved with may name the policies of an older mesh than
+            // the one that was current when this stream was registered.
+            var mesh = services.mesh().current();
+            var now = pod.workload(mesh);
+            if (now == null) {
+                fail(ErrorCode.UNKNOWN_SOURCE, UNAVAILABLE, "local workload " + pod + " is not known any more");
+                return;
+            }
+            var verdict = Authorizer.decide(mesh.policiesFor(now), attributes);
             if (!verdict.allows()) {
                 fail(ErrorCode.POLICY_DENIED, UNAUTHORIZED, ConnectionRegistry.describe(verdict));
                 return;

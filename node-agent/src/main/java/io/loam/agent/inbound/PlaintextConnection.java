@@ -92,6 +92,7 @@ final class PlaintextConnection extends ChannelInboundHandlerAdapter {
             this.target = target;
             var source = OriginalAddress.folded(caller.remoteAddress());
             report = new ConnectionReport(services.telemetry(), Direction.INBOUND, source);
+            report.destinationAddress(target);
             attributes = new ConnectionAttributes(null, source.getAddress(), target.getAddress(), target.getPort());
             open = new OpenConnection(pod, report, attributes, caller.eventLoop(), this::abort);
             pod.retain();
@@ -100,7 +101,7 @@ final class PlaintextConnection extends ChannelInboundHandlerAdapter {
 
         private void begin() {
             if (ProxyPorts.isIllegalTarget(target.getPort())) {
-                fail(ErrorCode.OWN_PORT, "port " + target.getPort() + " is the proxy's own");
+                fail(ErrorCode.LOOP, "port " + target.getPort() + " is the proxy's own");
                 return;
             }
             services.workloads().await(pod, caller.eventLoop(), local -> guarded(this, () -> authorize(local)));
@@ -118,7 +119,6 @@ final class PlaintextConnection extends ChannelInboundHandlerAdapter {
             var source = mesh.workloadByAddress(new NetworkAddress(
                     services.network(), report.sourceAddress().getAddress()));
             report.source(source, null);
-            report.destinationAddress(target);
             report.destination(local, ServiceAttribution.of(mesh, local, null, target.getPort()), null);
             var verdict = Authorizer.decide(mesh.policiesFor(local), attributes);
             if (!verdict.allows()) {

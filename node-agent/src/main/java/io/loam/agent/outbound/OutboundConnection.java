@@ -21,7 +21,6 @@ import io.loam.protocol.header.Forwarded;
 import io.loam.protocol.header.TraceParent;
 import io.loam.protocol.linux.OriginalAddress;
 import io.loam.runtime.accesslog.AccessLogEntry.Direction;
-import io.loam.runtime.metrics.FailureFlag;
 import io.loam.runtime.relay.ApplicationSocket;
 import io.loam.runtime.relay.Relay;
 import io.loam.runtime.relay.RelayEnd;
@@ -119,6 +118,7 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
             this.destination = destination;
             var source = OriginalAddress.folded(application.remoteAddress());
             report = new ConnectionReport(services.telemetry(), Direction.OUTBOUND, source);
+            report.destinationAddress(destination);
             open = new OpenConnection(pod, report, null, application.eventLoop(), this::abort);
             pod.retain();
             services.registry().add(open);
@@ -138,7 +138,6 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
         private void route(Workload source) {
             var mesh = services.mesh().current();
             report.source(source, null);
-            report.destinationAddress(destination);
             var from = report.sourceAddress().getAddress();
             var request = new OutboundRequest(source, from, destination, services.network());
             switch (OutboundRouter.route(mesh, request, services.random())) {
@@ -148,7 +147,7 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
                     report.destination(workload, service, null);
                     dial(target);
                 }
-                case OutboundRoute.Refused(var reason, var detail) -> fail(reason.code(), FailureFlag.CONNECT, detail);
+                case OutboundRoute.Refused(var reason, var detail) -> fail(ErrorCode.of(reason), detail);
             }
         }
 
@@ -257,14 +256,10 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
         }
 
         private void fail(ErrorCode code, String error) {
-            fail(code.name(), code.flag(), error);
-        }
-
-        private void fail(String code, FailureFlag flag, String error) {
             if (over || relay != null) {
                 return; // ended before, or it is the relay's to report
             }
-            report.failed(code, flag, error);
+            report.failed(code, error);
             Resets.reset(application);
             if (pendingTunnel != null) {
                 pendingTunnel.cancel();
