@@ -6,6 +6,7 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// The policies of one workload, sorted by what they do. Immutable and shared by all workloads with the same
 /// policies.
@@ -18,6 +19,7 @@ public final class ApplicablePolicies {
     private final CompiledPolicy[] dryRunAllow;
     private final Verdict.NotMatched notMatched;
     private final List<String> unknown;
+    private final Verdict.@Nullable Undecided undecided;
 
     private ApplicablePolicies(List<CompiledPolicy> policies, List<String> unknown) {
         this.deny = select(policies, Action.DENY, false);
@@ -26,6 +28,7 @@ public final class ApplicablePolicies {
         this.dryRunAllow = select(policies, Action.ALLOW, true);
         this.notMatched = new Verdict.NotMatched(allow.length);
         this.unknown = List.copyOf(unknown);
+        this.undecided = unknown.isEmpty() ? null : new Verdict.Undecided(unknown.getFirst());
     }
 
     /// @param policies each policy once, in any order: verdicts name the first that matches in the order of the
@@ -45,8 +48,8 @@ public final class ApplicablePolicies {
                 .toArray(CompiledPolicy[]::new);
     }
 
-    /// Policies that the workload names and that are not known. They are skipped (wire reference, 7.1); whoever
-    /// asks should warn.
+    /// Policies that the workload names and that are not known. Where ztunnel skips them with a warning (wire
+    /// reference, 7.1), we refuse: absence never widens access (hazards, rules 1 and 2).
     public List<String> unknown() {
         return unknown;
     }
@@ -82,5 +85,10 @@ public final class ApplicablePolicies {
 
     Verdict.NotMatched notMatched() {
         return notMatched;
+    }
+
+    /// Null where everything that is named is known.
+    Verdict.@Nullable Undecided undecided() {
+        return undecided;
     }
 }

@@ -18,6 +18,10 @@ public final class Authorizer {
                 return policy.denied(rule);
             }
         }
+        var undecided = policies.undecided();
+        if (undecided != null) {
+            return undecided;
+        }
         var allow = policies.allow();
         for (var policy : allow) {
             if (policy.firstMatchingRule(connection) >= 0) {

@@ -14,6 +14,13 @@ public sealed interface Verdict {
     /// @param policies how many were tried
     record NotMatched(int policies) implements Verdict {}
 
+    /// The workload names a policy that nobody has sent (yet), so what it would say is not known. A refusal, since
+    /// leaving the policy out would open what it closes; but one that may pass by itself: new connections are worth
+    /// a moment's wait, and open ones are no reason to cut.
+    ///
+    /// @param policy `namespace/name` of the first one that is missing
+    record Undecided(String policy) implements Verdict {}
+
     default boolean allows() {
         return this instanceof Allowed;
     }

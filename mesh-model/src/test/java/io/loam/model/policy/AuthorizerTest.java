@@ -151,6 +151,23 @@ final class AuthorizerTest {
         assertThat(Authorizer.decide(ApplicablePolicies.NONE, PLAIN)).isEqualTo(new Verdict.Allowed(""));
     }
 
+    /// Hazards, rules 1 and 2: what is missing may be the DENY that forbids, or the only ALLOW.
+    @Test
+    void refusesUntilEveryPolicyThatIsNamedIsKnown() {
+        var missing = List.of("shop/late", "shop/later");
+        assertThat(Authorizer.decide(ApplicablePolicies.of(List.of(), missing), MESH))
+                .isEqualTo(new Verdict.Undecided("shop/late"));
+        assertThat(Authorizer.decide(ApplicablePolicies.of(List.of(allow("a", anything())), missing), MESH))
+                .isEqualTo(new Verdict.Undecided("shop/late"));
+        assertThat(new Verdict.Undecided("shop/late").allows()).isFalse();
+    }
+
+    @Test
+    void tellsAKnownDenyWhateverIsMissing() {
+        assertThat(Authorizer.decide(ApplicablePolicies.of(List.of(deny("d", anything())), List.of("shop/late")), MESH))
+                .isEqualTo(new Verdict.Denied("shop/d", 0));
+    }
+
     @Test
     void onlyReportsDryRun() {
         var dryDeny = policy("d", Action.DENY, true, new Rule(List.of()));

@@ -78,7 +78,8 @@ public final class ConnectionRegistry {
     private static void decide(
             OpenConnection connection, ApplicablePolicies policies, ConnectionAttributes attributes) {
         var verdict = Authorizer.decide(policies, attributes);
-        if (!verdict.allows()) {
+        // A policy on its way is no reason to cut what was allowed without it: its arrival asks again.
+        if (!verdict.allows() && !(verdict instanceof Verdict.Undecided)) {
             connection.cut(ErrorCode.POLICY_CHANGED, "connection closed due to policy change: " + describe(verdict));
         }
     }
@@ -96,6 +97,7 @@ public final class ConnectionRegistry {
             case Verdict.Allowed(var policy) -> policy.isEmpty() ? "no policy applies" : "allowed by " + policy;
             case Verdict.Denied(var policy, var rule) -> "denied by " + policy + " rule " + rule;
             case Verdict.NotMatched(var policies) -> "none of " + policies + " allow policies matched";
+            case Verdict.Undecided(var policy) -> "policy " + policy + " not received";
         };
     }
 }

@@ -1,6 +1,7 @@
 package io.loam.agent.connections;
 
 import io.loam.model.decision.RefusalReason;
+import io.loam.model.policy.Verdict;
 import io.loam.runtime.metrics.FailureFlag;
 
 /// Short, stable names of the reasons why a connection failed: all values of the field `code` of the access log, each
@@ -33,6 +34,8 @@ public enum ErrorCode {
     // Policies.
     /// An authorization policy of this side says no.
     POLICY_DENIED(FailureFlag.DENY),
+    /// The workload names a policy that the control plane has not sent, or that could not be read.
+    POLICY_UNKNOWN(FailureFlag.DENY),
     /// It allowed the connection and does not any more.
     POLICY_CHANGED(FailureFlag.DENY),
     /// The other side of the tunnel answered that its policies say no.
@@ -67,6 +70,17 @@ public enum ErrorCode {
 
     public FailureFlag flag() {
         return flag;
+    }
+
+    /// The code of a verdict that is a refusal.
+    ///
+    /// @throws IllegalArgumentException if it allows
+    public static ErrorCode of(Verdict refusal) {
+        return switch (refusal) {
+            case Verdict.Denied _, Verdict.NotMatched _ -> POLICY_DENIED;
+            case Verdict.Undecided _ -> POLICY_UNKNOWN;
+            case Verdict.Allowed _ -> throw new IllegalArgumentException("verdict: " + refusal + " is no refusal");
+        };
     }
 
     /// The code of the same name.

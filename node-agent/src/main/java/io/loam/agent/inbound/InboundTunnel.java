@@ -13,6 +13,7 @@ import io.loam.model.identity.SpiffeId;
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.policy.Authorizer;
 import io.loam.model.policy.ConnectionAttributes;
+import io.loam.model.policy.Verdict;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.ConnectHandler;
 import io.loam.protocol.hbone.ConnectRequest;
@@ -92,7 +93,8 @@ final class InboundTunnel implements ConnectHandler {
                         ? to.service()
                         : ServiceAttribution.of(mesh, local, host, to.target().getPort());
                 report.destination(local, service, local.identity());
-                new Attempt(local, to, stream, report).authorize();
+                var attempt = new Attempt(to, stream, report);
+                attempt.guarded(attempt::begin);
             }
         }
     }
@@ -105,7 +107,6 @@ final class InboundTunnel implements ConnectHandler {
 
     /// One stream whose target is known.
     private final class Attempt {
-        private final Workload local;
         private final InboundTarget.Accepted to;
         private final PendingStream stream;
         private final ConnectionReport report;
@@ -113,10 +114,10 @@ final class InboundTunnel implements ConnectHandler {
         private final OpenConnection open;
         private @Nullable ChannelFuture pendingDial;
         private @Nullable RunningRelay relay;
+        private boolean waitedForPolicies;
         private boolean over;
 
-        Attempt(Workload local, InboundTarget.Accepted to, PendingStream stream, ConnectionReport report) {
-            this.local = local;
+        Attempt(InboundTarget.Accepted to, PendingStream stream, ConnectionReport report) {
             this.to = to;
             this.stream = stream;
             this.report = report;
@@ -130,41 +131,51 @@ final class InboundTunnel implements ConnectHandler {
             services.registry().add(open); // before the first check, see ConnectionRegistry
         }
 
-        private void authorize() {
+        private void begin() {
             if (to.applicationTunnel()) {
                 // TODO #3: PROXY protocol towards sandwiched waypoints. Until then they are refused, not served raw.
                 fail(ErrorCode.UNSUPPORTED, UNAVAILABLE, "application tunnels are not offered yet");
                 return;
             }
-            // Asked again: the workload that the target was resolved with may name the policies of an older mesh than
-            // the one that was current when this stream was registered.
+            stream.whenAbandoned(
+                    () -> fail(ErrorCode.GAVE_UP, UNAVAILABLE, "the peer gave up before the application answered"));
+            authorize();
+        }
+
+        /// Looks the workload up anew: a snapshot that came after the first look and before this connection was
+        /// registered is seen here, and a later one by the re-evaluation.
+        private void authorize() {
+            if (over) {
+                return; // the peer gave up while we waited
+            }
             var mesh = services.mesh().current();
-            var now = pod.workload(mesh);
-            if (now == null) {
+            var local = pod.workload(mesh);
+            if (local == null) {
                 fail(ErrorCode.UNKNOWN_SOURCE, UNAVAILABLE, "local workload " + pod + " is not known any more");
                 return;
             }
-            var verdict = Authorizer.decide(mesh.policiesFor(now), attributes);
-            if (!verdict.allows()) {
-                fail(ErrorCode.POLICY_DENIED, UNAUTHORIZED, ConnectionRegistry.describe(verdict));
-                return;
+            switch (Authorizer.decide(mesh.policiesFor(local), attributes)) {
+                case Verdict.Allowed _ -> dial(local);
+                case Verdict.Undecided _
+                when !waitedForPolicies -> {
+                    waitedForPolicies = true;
+                    services.workloads().awaitPolicies(pod, channel.eventLoop(), () -> guarded(this::authorize));
+                }
+                case Verdict refusal -> fail(ErrorCode.of(refusal), UNAUTHORIZED, ConnectionRegistry.describe(refusal));
             }
-            dial();
         }
 
-        private void dial() {
+        private void dial(Workload local) {
             try {
                 var dialling = ApplicationDialer.dial(pod, channel.eventLoop(), to.target(), source.getAddress());
                 pendingDial = dialling;
-                stream.whenAbandoned(
-                        () -> fail(ErrorCode.GAVE_UP, UNAVAILABLE, "the peer gave up before the application answered"));
-                var _ = dialling.addListener(_ -> guarded(() -> onDialled(dialling)));
+                var _ = dialling.addListener(_ -> guarded(() -> onDialled(local, dialling)));
             } catch (IOException e) {
                 fail(ErrorCode.DIAL_FAILED, UNAVAILABLE, "no socket: " + e.getMessage());
             }
         }
 
-        private void onDialled(ChannelFuture dialling) {
+        private void onDialled(Workload local, ChannelFuture dialling) {
             pendingDial = null;
             var application = (EpollSocketChannel) dialling.channel();
             if (over) {
@@ -175,11 +186,11 @@ final class InboundTunnel implements ConnectHandler {
                         UNAVAILABLE,
                         String.valueOf(dialling.cause().getMessage()));
             } else {
-                join(ApplicationSocket.of(application));
+                join(local, ApplicationSocket.of(application));
             }
         }
 
-        private void join(ApplicationSocket application) {
+        private void join(Workload local, ApplicationSocket application) {
             var joined = Relay.of(application, this::onRelayEnd);
             relay = RunningRelay.of(joined, channel.eventLoop(), report);
             report.opened();
@@ -193,10 +204,20 @@ final class InboundTunnel implements ConnectHandler {
             try {
                 step.run();
             } catch (RuntimeException e) {
-                report.bug(e);
-                stream.refuse(UNAVAILABLE);
-                leave();
+                bug(e);
             }
+        }
+
+        private void bug(RuntimeException cause) {
+            report.bug(cause);
+            if (relay != null) {
+                relay.abort(ErrorCode.BUG, String.valueOf(cause));
+            }
+            stream.refuse(UNAVAILABLE);
+            if (pendingDial != null) {
+                pendingDial.cancel(false);
+            }
+            leave();
         }
 
         private void onRelayEnd(RelayEnd end, long fromApplication, long toApplication) {

@@ -12,6 +12,7 @@ import io.loam.model.decision.ProxyPorts;
 import io.loam.model.decision.ServiceAttribution;
 import io.loam.model.policy.Authorizer;
 import io.loam.model.policy.ConnectionAttributes;
+import io.loam.model.policy.Verdict;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.linux.OriginalAddress;
 import io.loam.runtime.accesslog.AccessLogEntry.Direction;
@@ -84,6 +85,7 @@ final class PlaintextConnection extends ChannelInboundHandlerAdapter {
         private final ConnectionAttributes attributes;
         private @Nullable ChannelFuture pendingDial;
         private @Nullable RunningRelay relay;
+        private boolean waitedForPolicies;
         private boolean over;
 
         Attempt(EpollSocketChannel caller, InetSocketAddress target) {
@@ -120,12 +122,20 @@ final class PlaintextConnection extends ChannelInboundHandlerAdapter {
                     services.network(), report.sourceAddress().getAddress()));
             report.source(source, null);
             report.destination(local, ServiceAttribution.of(mesh, local, null, target.getPort()), null);
-            var verdict = Authorizer.decide(mesh.policiesFor(local), attributes);
-            if (!verdict.allows()) {
-                fail(ErrorCode.POLICY_DENIED, ConnectionRegistry.describe(verdict));
-                return;
+            switch (Authorizer.decide(mesh.policiesFor(local), attributes)) {
+                case Verdict.Allowed _ -> dial();
+                case Verdict.Undecided _
+                when !waitedForPolicies -> {
+                    waitedForPolicies = true;
+                    services.workloads()
+                            .awaitPolicies(pod, caller.eventLoop(), () -> guarded(this, this::authorizeAgain));
+                }
+                case Verdict refusal -> fail(ErrorCode.of(refusal), ConnectionRegistry.describe(refusal));
             }
-            dial();
+        }
+
+        private void authorizeAgain() {
+            authorize(pod.workload(services.mesh().current()));
         }
 
         private void dial() {
@@ -186,6 +196,9 @@ final class PlaintextConnection extends ChannelInboundHandlerAdapter {
         private void bug(Throwable cause) {
             report.bug(cause);
             Resets.reset(caller);
+            if (pendingDial != null) {
+                pendingDial.cancel(false);
+            }
             leave();
         }
 

@@ -9,13 +9,21 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/// Connections of pods that the control plane has not described yet wait here: a pod that has just started may
-/// connect before the mesh has heard of it.
+/// Connections wait here for what the control plane has not told us yet: a pod that has just started may connect
+/// before the mesh has heard of it, and the name of a policy may come a moment before the policy.
+///
+/// Whoever waits is forgotten when its time is over, also while no snapshot comes: with the control plane away, an
+/// application that tries again and again must not pile up here.
 public final class WorkloadWait {
     /// As long as ztunnel waits (wire reference, 3.1).
-    private static final long LONGEST_WAIT_SECONDS = 5;
+    private static final long WORKLOAD_SECONDS = 5;
+
+    /// A control plane sends workloads and policies of one change right after each other (istiod in this order), so
+    /// this is only reached when the policy does not come.
+    private static final long POLICIES_SECONDS = 2;
 
     private final MeshView view;
     private final Set<Waiter> waiters = ConcurrentHashMap.newKeySet();
@@ -33,57 +41,76 @@ public final class WorkloadWait {
             next.accept(known);
             return;
         }
-        var waiter = new Waiter(pod, loop, next);
-        waiter.timeout = loop.schedule(() -> giveUp(waiter), LONGEST_WAIT_SECONDS, TimeUnit.SECONDS);
-        waiters.add(waiter);
-        serve(waiter, view.current()); // published between the look and the add
+        await(
+                mesh -> pod.workload(mesh) != null,
+                WORKLOAD_SECONDS,
+                loop,
+                () -> next.accept(pod.workload(view.current())));
     }
 
-    /// How many connections wait now.
+    /// Calls `next` on `loop`, the current one, when every policy that the pod names is known, or when that takes too
+    /// long: whoever is called looks again.
+    public void awaitPolicies(LocalPod pod, EventLoop loop, Runnable next) {
+        await(
+                mesh -> {
+                    var known = pod.workload(mesh);
+                    return known != null && mesh.policiesFor(known).unknown().isEmpty();
+                },
+                POLICIES_SECONDS,
+                loop,
+                next);
+    }
+
+    /// Connections that wait now.
     int waiting() {
         return waiters.size();
     }
 
-    /// Taken out at once: while the control plane is away no snapshot comes that would.
-    private void giveUp(Waiter waiter) {
-        if (waiters.remove(waiter)) {
-            waiter.done(null);
+    private void await(Predicate<MeshSnapshot> answered, long limitSeconds, EventLoop loop, Runnable next) {
+        if (answered.test(view.current())) {
+            next.run();
+            return;
+        }
+        var waiter = new Waiter(answered, loop, next);
+        waiters.add(waiter);
+        waiter.timeout = loop.schedule(() -> end(waiter), limitSeconds, TimeUnit.SECONDS);
+        if (answered.test(view.current())) { // published between the look and the add
+            loop.execute(() -> end(waiter));
         }
     }
 
     private void onSnapshot(MeshSnapshot mesh) {
         for (var waiter : waiters) {
-            serve(waiter, mesh);
+            if (waiter.answered.test(mesh)) {
+                waiter.loop.execute(() -> end(waiter));
+            }
         }
     }
 
-    private void serve(Waiter waiter, MeshSnapshot mesh) {
-        var known = waiter.pod.workload(mesh);
-        if (known != null && waiters.remove(waiter)) {
-            waiter.loop.execute(() -> waiter.done(known));
+    /// On the waiter's loop; the first call counts.
+    private void end(Waiter waiter) {
+        if (waiters.remove(waiter)) {
+            if (waiter.timeout != null) {
+                waiter.timeout.cancel(false);
+            }
+            waiter.next.run();
         }
     }
 
+    /// Compared by identity.
     private static final class Waiter {
-        final LocalPod pod;
+        final Predicate<MeshSnapshot> answered;
         final EventLoop loop;
-        final Consumer<@Nullable Workload> next;
+        final Runnable next;
 
+        /// Belongs to the loop.
         @Nullable
         Future<?> timeout;
 
-        Waiter(LocalPod pod, EventLoop loop, Consumer<@Nullable Workload> next) {
-            this.pod = pod;
+        Waiter(Predicate<MeshSnapshot> answered, EventLoop loop, Runnable next) {
+            this.answered = answered;
             this.loop = loop;
             this.next = next;
-        }
-
-        /// On `loop`, once: by whoever took it out of the set.
-        void done(@Nullable Workload workload) {
-            if (timeout != null) {
-                timeout.cancel(false);
-            }
-            next.accept(workload);
         }
     }
 }

@@ -89,6 +89,19 @@ class ConnectionRegistryTest {
         assertThat(cuts).hasSize(1);
     }
 
+    /// Workloads and policies are different messages: in between, the name of a policy is known and the policy is not.
+    @Test
+    void aPolicyOnItsWayCutsNobodyBeforeItIsThere() {
+        open(cart, "cart");
+
+        publish(MeshDelta.builder().upsert(TestPods.workload("cart", "10.0.0.7", "shop/deny-all")));
+        assertThat(cuts).isEmpty();
+
+        publish(policy(DENY_ALL));
+
+        assertThat(cuts).hasSize(1);
+    }
+
     /// 5,000 services may come and go without anybody asking 10,000 connections again.
     @Test
     void aChangeThatTouchesNoPolicyAsksNobody() {

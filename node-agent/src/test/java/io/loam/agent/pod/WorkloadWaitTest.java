@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.model.mesh.MeshDelta;
 import io.loam.model.mesh.MeshView;
+import io.loam.model.policy.AuthorizationPolicy;
+import io.loam.model.policy.AuthorizationPolicy.Action;
+import io.loam.model.policy.AuthorizationPolicy.Scope;
 import io.loam.model.workload.Workload;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.util.ArrayList;
@@ -90,6 +93,48 @@ class WorkloadWaitTest {
         loop.runPendingTasks();
 
         assertThat(answers).singleElement().satisfies(found -> assertThat(found).isPresent());
+    }
+
+    /// istiod sends a change of a workload's list of policies before the new policy.
+    @Test
+    void aPolicyThatIsNamedAndNotThereIsWaitedFor() {
+        var calls = askForPolicies();
+        assertThat(calls).isEmpty();
+
+        view.publish(view.current()
+                .apply(MeshDelta.builder()
+                        .upsert(new AuthorizationPolicy(
+                                "late", "shop", Scope.WORKLOAD_SELECTOR, Action.DENY, List.of(), false))
+                        .build()));
+        loop.runPendingTasks();
+
+        assertThat(calls).containsExactly(1);
+        assertThat(wait.waiting()).isZero();
+    }
+
+    @Test
+    void aPolicyThatDoesNotComeIsGivenUpAfterTwoSeconds() {
+        var calls = askForPolicies();
+
+        loop.advanceTimeBy(2, TimeUnit.SECONDS);
+        loop.runScheduledPendingTasks();
+
+        assertThat(calls).containsExactly(0);
+        assertThat(wait.waiting()).isZero();
+    }
+
+    /// @return how many policies were known at each call
+    private List<Integer> askForPolicies() {
+        view.publish(view.current()
+                .apply(MeshDelta.of(
+                        List.of(TestPods.workload("cart", "10.0.0.7", "shop/late")), List.of(), List.of())));
+        var calls = new ArrayList<Integer>();
+        wait.awaitPolicies(
+                cart,
+                loop.eventLoop(),
+                () -> calls.add(view.current().policies().size()));
+        loop.runPendingTasks();
+        return calls;
     }
 
     private void ask() {
