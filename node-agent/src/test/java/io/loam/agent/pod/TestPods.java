@@ -16,12 +16,7 @@ import java.util.Map;
 /// Pods of namespace `shop` that live in the namespace of the test, and what the mesh says about them.
 public final class TestPods {
     public static final SocketConfig SOCKETS = new SocketConfig(
-            SocketConfig.DEFAULT_MARK,
-            false,
-            true,
-            false,
-            new SocketConfig.KeepAlive(true, Duration.ofSeconds(180), Duration.ofSeconds(180), 9, false),
-            Duration.ofSeconds(2));
+            SocketConfig.DEFAULT_MARK, false, true, false, SocketConfig.KeepAlive.DEFAULT, Duration.ofSeconds(2));
 
     private TestPods() {}
 

@@ -25,13 +25,8 @@ import org.junit.jupiter.api.io.TempDir;
 /// Wire reference, 6.4, rules 3, 6 and 7: which pods are served after which messages. A namespace is a descriptor with
 /// an inode here, since nothing is opened in it.
 class WorkloadProxiesTest {
-    private static final SocketConfig SOCKETS = new SocketConfig(
-            1337,
-            true,
-            true,
-            true,
-            new SocketConfig.KeepAlive(true, Duration.ofSeconds(180), Duration.ofSeconds(180), 9, false),
-            Duration.ofSeconds(10));
+    private static final SocketConfig SOCKETS =
+            new SocketConfig(1337, true, true, true, SocketConfig.KeepAlive.DEFAULT, Duration.ofSeconds(10));
 
     @TempDir
     private Path folder = Path.of("");

@@ -7,14 +7,10 @@ package io.loam.runtime.config;
 /// @param readinessPort `/healthz/ready` (`LOAM_READINESS_PORT`). Default 15021
 public record AdminConfig(int adminPort, int statsPort, int readinessPort) {
     public AdminConfig {
-        requirePort("LOAM_ADMIN_PORT", adminPort);
-        requirePort("LOAM_STATS_PORT", statsPort);
-        requirePort("LOAM_READINESS_PORT", readinessPort);
-    }
-
-    private static void requirePort(String key, int port) {
-        if (port < 0 || port > 65535) {
-            throw new ConfigException(key + ": " + port + " (expected: 0 to 65535)");
-        }
+        new Checks()
+                .range("LOAM_ADMIN_PORT", adminPort, 0, 65535)
+                .range("LOAM_STATS_PORT", statsPort, 0, 65535)
+                .range("LOAM_READINESS_PORT", readinessPort, 0, 65535)
+                .done();
     }
 }

@@ -9,7 +9,8 @@ import java.time.Duration;
 /// @param zdsSocket where the privileged half listens (`INPOD_UDS`). Default `/var/run/ztunnel/ztunnel.sock`
 /// @param certificateLifetime asked of the CA (`SECRET_TTL`). Default 24 h
 /// @param workers event loops for traffic (`ZTUNNEL_WORKER_THREADS`: a number, `N%` of the cores, or 0 for all
-///     cores). Default: a quarter of the cores, at least 2
+///     cores, where `ZTUNNEL_CPU_LIMIT` may say how many those are). Default: `ZTUNNEL_RESOURCE_CPU_LIMIT`, else the
+///     largest of 2, a quarter of the cores and `ZTUNNEL_RESOURCE_CPU_REQUEST`
 public record AgentConfig(
         NodeConfig node,
         UpstreamConfig controlPlane,
@@ -23,11 +24,25 @@ public record AgentConfig(
         Duration certificateLifetime,
         int workers) {
     public AgentConfig {
-        if (certificateLifetime.toSeconds() < 1) {
-            throw new ConfigException("SECRET_TTL: " + certificateLifetime + " (expected: at least 1s)");
-        }
-        if (workers < 1) {
-            throw new ConfigException("ZTUNNEL_WORKER_THREADS: " + workers + " (expected: at least 1)");
-        }
+        checkLifetime(certificateLifetime);
+        checkWorkers(workers, sockets);
+    }
+
+    static void checkLifetime(Duration certificateLifetime) {
+        new Checks()
+                .require(certificateLifetime.toSeconds() >= 1, "SECRET_TTL", certificateLifetime, "at least 1s")
+                .done();
+    }
+
+    static void checkWorkers(int workers, SocketConfig sockets) {
+        new Checks()
+                .range("ZTUNNEL_WORKER_THREADS", workers, 1, 1024)
+                .require(
+                        sockets.reusePort() || workers == 1,
+                        "INPOD_PORT_REUSE",
+                        false,
+                        "true with " + workers + " workers, since each has listeners of its own; or"
+                                + " ZTUNNEL_WORKER_THREADS=1")
+                .done();
     }
 }

@@ -1,11 +1,17 @@
 package io.loam.runtime.config;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.TextNode;
+import io.loam.protocol.tls.Pem;
 import io.loam.runtime.config.UpstreamConfig.BearerToken;
 import io.loam.runtime.config.UpstreamConfig.RootCertificates;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -31,13 +37,38 @@ public final class AgentConfigReader {
 
     /// Settings of ztunnel that we understand well enough to refuse: they would weaken or change what the caller
     /// expects.
-    private static final Map<String, String> REFUSED = Map.of(
+    private static final Map<String, String> REFUSED_IF_TRUE = Map.of(
             "FAKE_CA", "self-signed test certificates are not offered; run ca-server",
             "TLS12_ENABLED", "tunnels speak TLS 1.3 only",
             "XDS_ON_DEMAND", "on-demand discovery is not offered yet",
-            "UNSTABLE_ENABLE_SOCKS5", "there is no SOCKS listener");
+            "UNSTABLE_ENABLE_SOCKS5", "there is no SOCKS listener",
+            "LOCALHOST_APP_TUNNEL", "application tunnels are not offered yet, connections that need one are refused",
+            "AUTHZ_POLICY_INFO_LOGGING", "the access log names the policy that refused a connection");
 
-    private static final Pattern DURATION = Pattern.compile("([0-9]+)(ms|s|m|h)");
+    /// As above, for settings that matter whatever their value.
+    private static final Map<String, String> REFUSED_IF_SET = Map.of(
+            "CRL_PATH", "certificate revocation lists are not checked yet",
+            "COMPLIANCE_POLICY", "the key exchange cannot be restricted yet",
+            "PROXY_WORKLOAD_INFO", "one agent serves the node, not one workload",
+            "PROXY_CONFIG", "mesh configuration in YAML is not read; use the variables of its settings",
+            "LOCAL_XDS", "workloads come from the control plane only",
+            "LOCAL_XDS_PATH", "workloads come from the control plane only",
+            "PREFERED_SERVICE_NAMESPACE", "there is no DNS proxy yet");
+
+    private static final Pattern DURATION = Pattern.compile("([0-9]{1,12})(ms|s|m|h)");
+
+    /// Far above what any setting needs, far below where nanoseconds overflow.
+    private static final Duration LONGEST = Duration.ofDays(3650);
+
+    /// A Kubernetes quantity of processors: `2`, `0.5`, `500m`.
+    private static final Pattern PROCESSORS = Pattern.compile("([0-9]{1,5})(m|\\.[0-9]{1,9})?");
+
+    /// What gRPC takes as the name of a text header.
+    private static final Pattern HEADER = Pattern.compile("[0-9A-Za-z_.-]+(?<!-bin)");
+
+    private static final Pattern WORKERS = Pattern.compile("([0-9]{1,4})(%)?");
+
+    private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Map<String, String> environment;
     private final int cores;
@@ -68,7 +99,11 @@ public final class AgentConfigReader {
                 integer("LOAM_READINESS_PORT", 15021)));
         var log = part(this::log);
         var lifetime = duration("SECRET_TTL", Duration.ofHours(24));
+        check(() -> AgentConfig.checkLifetime(lifetime));
         int workers = workers();
+        if (sockets != null) {
+            check(() -> AgentConfig.checkWorkers(workers, sockets));
+        }
         if (node == null
                 || controlPlane == null
                 || authority == null
@@ -99,10 +134,17 @@ public final class AgentConfigReader {
             if (key.startsWith("LOAM_") && !OWN_KEYS.contains(key)) {
                 problems.add(key + ": unknown setting (expected: one of " + String.join(", ", OWN_KEYS) + ")");
             }
-            var reason = REFUSED.get(key);
-            if (reason != null && flag(key, false)) {
-                problems.add(key + ": true (expected: not set; " + reason + ")");
+            var ifTrue = REFUSED_IF_TRUE.get(key);
+            if (ifTrue != null && flag(key, false)) {
+                problems.add(key + ": true (expected: not set; " + ifTrue + ")");
             }
+            var ifSet = REFUSED_IF_SET.get(key);
+            if (ifSet != null && !text(key, "").isEmpty()) {
+                problems.add(key + ": " + shown(text(key, "")) + " (expected: not set; " + ifSet + ")");
+            }
+        }
+        if (!flag("ENABLE_PROXY", true)) {
+            problems.add("ENABLE_PROXY: false (expected: true; without its data path the agent has nothing to do)");
         }
         if (!text("PROXY_MODE", "shared").equals("shared")) {
             problems.add("PROXY_MODE: " + text("PROXY_MODE", "") + " (expected: shared; one agent serves the node)");
@@ -121,12 +163,42 @@ public final class AgentConfigReader {
                 text("POD_NAMESPACE", "loam-system"),
                 text("SERVICE_ACCOUNT", "ztunnel"),
                 text("INSTANCE_IP", "1.1.1.1"),
-                withPrefix("ISTIO_META_"));
+                metadata());
+    }
+
+    private Map<String, JsonNode> metadata() {
+        var metadata = new HashMap<String, JsonNode>();
+        withPrefix("ISTIO_META_").forEach((name, value) -> metadata.put(name, TextNode.valueOf(value)));
+        withPrefix("ISTIO_METAJSON_").forEach((name, value) -> {
+            try {
+                metadata.put(name, JSON.readTree(value));
+            } catch (JsonProcessingException e) {
+                problems.add("ISTIO_METAJSON_" + name + ": " + shown(value) + " (expected: JSON; "
+                        + e.getOriginalMessage() + ")");
+            }
+        });
+        return metadata;
+    }
+
+    /// A file given by mistake in place of its path shall not fill the screen.
+    private static String shown(String value) {
+        var line = value.lines().findFirst().orElse("");
+        return line.length() <= 60 && line.equals(value) ? value : line.substring(0, Math.min(line.length(), 60)) + "…";
     }
 
     private UpstreamConfig upstream(String prefix) {
         var key = prefix + "_ADDRESS";
+        if ("".equals(environment.get(key))) {
+            throw new ConfigException(key + ": \"\" (expected: https://host:port; the agent does nothing without it)");
+        }
         var given = text(key, DEFAULT_UPSTREAM);
+        var headers = withPrefix(prefix + "_HEADER_");
+        for (var name : new TreeSet<>(headers.keySet())) {
+            if (!HEADER.matcher(name).matches()) {
+                problems.add(prefix + "_HEADER_" + name + ": not the name of a text header (expected: letters, digits,"
+                        + " '-', '_' and '.', not ending in -bin)");
+            }
+        }
         URI address;
         try {
             address = new URI(given.contains("://") ? given : "https://" + given);
@@ -137,10 +209,10 @@ public final class AgentConfigReader {
             return new UpstreamConfig(
                     address,
                     root(prefix + "_ROOT_CA"),
-                    environment.get("ALT_" + prefix + "_HOSTNAME"),
+                    optional("ALT_" + prefix + "_HOSTNAME"),
                     token(),
                     text("CLUSTER_ID", text("ISTIO_META_CLUSTER_ID", "Kubernetes")),
-                    withPrefix(prefix + "_HEADER_"));
+                    headers);
         } catch (ConfigException e) {
             throw new ConfigException(key + ": " + e.getMessage());
         }
@@ -151,35 +223,49 @@ public final class AgentConfigReader {
         if (given.equals("SYSTEM")) {
             return new RootCertificates.OperatingSystem();
         }
-        return given.contains("-----BEGIN")
-                ? new RootCertificates.Inline(given)
-                : new RootCertificates.File(Path.of(given));
+        if (!given.contains("-----BEGIN")) {
+            return new RootCertificates.File(Path.of(given));
+        }
+        try {
+            if (Pem.certificates(given).isEmpty()) {
+                problems.add(key + ": " + shown(given) + " (expected: at least one certificate)");
+            }
+        } catch (GeneralSecurityException e) {
+            problems.add(key + ": " + shown(given) + " (expected: certificates; " + e.getMessage() + ")");
+        }
+        return new RootCertificates.Inline(given);
     }
 
-    /// ztunnel takes a path or the token itself; a token never looks like an existing file.
+    /// ztunnel takes a path or the token itself; a JWT has no slash in it.
     private @Nullable BearerToken token() {
-        var given = environment.get("AUTH_TOKEN");
-        if (given == null || given.isEmpty()) {
+        var given = optional("AUTH_TOKEN");
+        if (given == null) {
             return Files.exists(DEFAULT_TOKEN) ? new BearerToken.File(DEFAULT_TOKEN) : null;
         }
-        return given.startsWith("/") || Files.exists(Path.of(given))
+        return given.contains("/") || Files.exists(Path.of(given))
                 ? new BearerToken.File(Path.of(given))
                 : new BearerToken.Literal(given);
     }
 
     private SocketConfig sockets() {
+        var keepAlive = part(this::keepAlive);
         return new SocketConfig(
                 integer("PACKET_MARK", SocketConfig.DEFAULT_MARK),
                 flag("IPV6_ENABLED", true),
                 flag("INPOD_PORT_REUSE", true),
                 flag("ENABLE_ORIG_SRC", true),
-                new SocketConfig.KeepAlive(
-                        flag("KEEPALIVE_ENABLED", true),
-                        duration("KEEPALIVE_TIME", Duration.ofSeconds(180)),
-                        duration("KEEPALIVE_INTERVAL", Duration.ofSeconds(180)),
-                        integer("KEEPALIVE_RETRIES", 9),
-                        flag("USER_TIMEOUT_ENABLED", false)),
+                keepAlive == null ? SocketConfig.KeepAlive.DEFAULT : keepAlive, // the problem is noted
                 Duration.ofSeconds(10));
+    }
+
+    private SocketConfig.KeepAlive keepAlive() {
+        var defaults = SocketConfig.KeepAlive.DEFAULT;
+        return new SocketConfig.KeepAlive(
+                flag("KEEPALIVE_ENABLED", defaults.enabled()),
+                duration("KEEPALIVE_TIME", defaults.time()),
+                duration("KEEPALIVE_INTERVAL", defaults.interval()),
+                integer("KEEPALIVE_RETRIES", defaults.retries()),
+                flag("USER_TIMEOUT_ENABLED", defaults.userTimeout()));
     }
 
     private TunnelConfig tunnels() {
@@ -193,10 +279,10 @@ public final class AgentConfigReader {
     }
 
     private DrainConfig drain() {
-        if (environment.containsKey("CONNECTION_TERMINATION_DEADLINE")) {
+        if (optional("CONNECTION_TERMINATION_DEADLINE") != null) {
             return new DrainConfig(duration("CONNECTION_TERMINATION_DEADLINE", Duration.ofSeconds(5)));
         }
-        return environment.containsKey("TERMINATION_GRACE_PERIOD_SECONDS")
+        return optional("TERMINATION_GRACE_PERIOD_SECONDS") != null
                 ? DrainConfig.withinGracePeriod(integer("TERMINATION_GRACE_PERIOD_SECONDS", 30))
                 : new DrainConfig(Duration.ofSeconds(5));
     }
@@ -217,21 +303,40 @@ public final class AgentConfigReader {
     }
 
     private int workers() {
-        var given = environment.get("ZTUNNEL_WORKER_THREADS");
-        if (given == null || given.isEmpty()) {
-            return Math.max(2, (cores + 3) / 4);
+        int available = processors("ZTUNNEL_CPU_LIMIT", cores);
+        int limit = processors("ZTUNNEL_RESOURCE_CPU_LIMIT", 0);
+        int request = processors("ZTUNNEL_RESOURCE_CPU_REQUEST", 0);
+        var given = optional("ZTUNNEL_WORKER_THREADS");
+        if (given == null) {
+            return limit > 0 ? limit : Math.max(2, Math.max((available + 3) / 4, request));
         }
-        try {
-            if (given.endsWith("%")) {
-                int percent = Integer.parseInt(given.substring(0, given.length() - 1));
-                return Math.max(1, (cores * percent + 99) / 100);
-            }
-            int count = Integer.parseInt(given);
-            return count == 0 ? cores : count;
-        } catch (NumberFormatException e) {
+        var match = WORKERS.matcher(given);
+        if (!match.matches()) {
             problems.add("ZTUNNEL_WORKER_THREADS: " + given + " (expected: a number, N%, or 0 for all cores)");
             return 1;
         }
+        int number = Integer.parseInt(match.group(1));
+        if (match.group(2) != null) {
+            return Math.max(1, (available * number + 99) / 100);
+        }
+        return number == 0 ? available : number;
+    }
+
+    /// Rounded up: a share of a processor needs a thread, too.
+    private int processors(String key, int fallback) {
+        var given = optional(key);
+        if (given == null) {
+            return fallback;
+        }
+        var match = PROCESSORS.matcher(given);
+        if (!match.matches()) {
+            problems.add(key + ": " + given + " (expected: processors as in Kubernetes, for example 2 or 500m)");
+            return fallback;
+        }
+        int number = Integer.parseInt(match.group(1));
+        var unit = match.group(2);
+        int whole = unit == null ? number : unit.equals("m") ? (number + 999) / 1000 : number + 1;
+        return Math.max(1, whole);
     }
 
     /// Builds one record and turns what it refuses into a problem.
@@ -244,8 +349,22 @@ public final class AgentConfigReader {
         }
     }
 
+    private void check(Runnable check) {
+        var _ = part(() -> {
+            check.run();
+            return "";
+        });
+    }
+
+    /// Charts set variables to "" where they mean nothing by it.
     private String text(String key, String fallback) {
-        return environment.getOrDefault(key, fallback);
+        var given = optional(key);
+        return given == null ? fallback : given;
+    }
+
+    private @Nullable String optional(String key) {
+        var given = environment.get(key);
+        return given == null || given.isEmpty() ? null : given;
     }
 
     private boolean flag(String key, boolean fallback) {
@@ -287,12 +406,17 @@ public final class AgentConfigReader {
             return fallback;
         }
         long amount = Long.parseLong(match.group(1));
-        return switch (match.group(2)) {
+        var duration = switch (match.group(2)) {
             case "ms" -> Duration.ofMillis(amount);
             case "s" -> Duration.ofSeconds(amount);
             case "m" -> Duration.ofMinutes(amount);
             default -> Duration.ofHours(amount);
         };
+        if (duration.compareTo(LONGEST) > 0) {
+            problems.add(key + ": " + given + " (expected: at most " + LONGEST.toHours() + "h)");
+            return fallback;
+        }
+        return duration;
     }
 
     private Map<String, String> withPrefix(String prefix) {

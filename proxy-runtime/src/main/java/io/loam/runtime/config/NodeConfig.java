@@ -1,5 +1,7 @@
 package io.loam.runtime.config;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import io.loam.model.identity.SpiffeId;
 import java.util.Map;
 
 /// Which node this proxy serves, and who it is itself.
@@ -14,7 +16,9 @@ import java.util.Map;
 /// @param serviceAccount (`SERVICE_ACCOUNT`). Default `ztunnel`
 /// @param instanceIp address the control plane sees in the node id (`INSTANCE_IP`). Default `1.1.1.1`, as ztunnel has
 ///     it
-/// @param metadata what `ISTIO_META_*` added to the xDS node, without the prefix
+/// @param metadata what `ISTIO_META_*` (as text) and `ISTIO_METAJSON_*` (as any JSON value) add to the xDS node,
+/// without
+///     the prefix
 public record NodeConfig(
         String nodeName,
         String clusterId,
@@ -25,11 +29,16 @@ public record NodeConfig(
         String podNamespace,
         String serviceAccount,
         String instanceIp,
-        Map<String, String> metadata) {
+        Map<String, JsonNode> metadata) {
     public NodeConfig {
-        if (nodeName.isEmpty()) {
-            throw new ConfigException("NODE_NAME: not set (expected: the name of the node this agent runs on)");
-        }
+        new Checks()
+                .require(!nodeName.isEmpty(), "NODE_NAME", "not set", "the name of the node this agent runs on")
+                .require(
+                        SpiffeId.of(trustDomain, "ns", "sa").isPresent(),
+                        "TRUST_DOMAIN",
+                        trustDomain,
+                        "one or more of a-z A-Z 0-9 . _ -")
+                .done();
         metadata = Map.copyOf(metadata);
     }
 }

@@ -15,6 +15,20 @@ public record SocketConfig(
         int mark, boolean ipv6, boolean reusePort, boolean keepSource, KeepAlive keepAlive, Duration connectTimeout) {
     public static final int DEFAULT_MARK = 1337;
 
+    /// What the redirection rules look at (wire reference, 1.2).
+    private static final int MARK_MASK = 0xfff;
+
+    public SocketConfig {
+        new Checks()
+                .require(
+                        (mark & MARK_MASK) == DEFAULT_MARK,
+                        "PACKET_MARK",
+                        mark,
+                        "1337 in the low 12 bits; the redirection rules exempt nothing else, so that the agent would"
+                                + " capture its own connections")
+                .done();
+    }
+
     /// @param enabled (`KEEPALIVE_ENABLED`). Default true
     /// @param time idle time before the first probe (`KEEPALIVE_TIME`), at least 1 s. Default 180 s
     /// @param interval between probes (`KEEPALIVE_INTERVAL`), at least 1 s. Default 180 s
@@ -22,18 +36,19 @@ public record SocketConfig(
     /// @param userTimeout whether unacknowledged bytes end a connection after time + retries × interval
     ///     (`USER_TIMEOUT_ENABLED`). Default false
     public record KeepAlive(boolean enabled, Duration time, Duration interval, int retries, boolean userTimeout) {
+        public static final KeepAlive DEFAULT =
+                new KeepAlive(true, Duration.ofSeconds(180), Duration.ofSeconds(180), 9, false);
+
         public KeepAlive {
-            requireSeconds("KEEPALIVE_TIME", time);
-            requireSeconds("KEEPALIVE_INTERVAL", interval);
-            if (retries < 1 || retries > 127) {
-                throw new ConfigException("KEEPALIVE_RETRIES: " + retries + " (expected: 1 to 127)");
-            }
+            new Checks()
+                    .require(fits(time), "KEEPALIVE_TIME", time, "1s to 32767s, what the kernel takes")
+                    .require(fits(interval), "KEEPALIVE_INTERVAL", interval, "1s to 32767s, what the kernel takes")
+                    .range("KEEPALIVE_RETRIES", retries, 1, 127)
+                    .done();
         }
 
-        private static void requireSeconds(String key, Duration value) {
-            if (value.toSeconds() < 1 || value.toSeconds() > 32767) {
-                throw new ConfigException(key + ": " + value + " (expected: 1s to 32767s, what the kernel takes)");
-            }
+        private static boolean fits(Duration value) {
+            return value.toSeconds() >= 1 && value.toSeconds() <= 32767;
         }
     }
 }

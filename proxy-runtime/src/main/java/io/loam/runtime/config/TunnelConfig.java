@@ -21,18 +21,12 @@ public record TunnelConfig(
         Duration unusedRelease,
         boolean responseBaggage) {
     public TunnelConfig {
-        require("HTTP2_STREAM_WINDOW_SIZE", streamWindowBytes, 65_535, Integer.MAX_VALUE);
-        require("HTTP2_CONNECTION_WINDOW_SIZE", connectionWindowBytes, streamWindowBytes, Integer.MAX_VALUE);
-        require("HTTP2_FRAME_SIZE", frameBytes, 16_384, (1 << 24) - 1);
-        require("POOL_MAX_STREAMS_PER_CONNECTION", streamsPerTunnel, 1, Integer.MAX_VALUE);
-        if (unusedRelease.isNegative() || unusedRelease.isZero()) {
-            throw new ConfigException("POOL_UNUSED_RELEASE_TIMEOUT: " + unusedRelease + " (expected: more than 0)");
-        }
-    }
-
-    private static void require(String key, int value, int least, int most) {
-        if (value < least || value > most) {
-            throw new ConfigException(key + ": " + value + " (expected: " + least + " to " + most + ")");
-        }
+        new Checks()
+                .range("HTTP2_STREAM_WINDOW_SIZE", streamWindowBytes, 65_535, Integer.MAX_VALUE)
+                .range("HTTP2_CONNECTION_WINDOW_SIZE", connectionWindowBytes, streamWindowBytes, Integer.MAX_VALUE)
+                .range("HTTP2_FRAME_SIZE", frameBytes, 16_384, (1 << 24) - 1)
+                .range("POOL_MAX_STREAMS_PER_CONNECTION", streamsPerTunnel, 1, Integer.MAX_VALUE)
+                .require(unusedRelease.isPositive(), "POOL_UNUSED_RELEASE_TIMEOUT", unusedRelease, "more than 0")
+                .done();
     }
 }

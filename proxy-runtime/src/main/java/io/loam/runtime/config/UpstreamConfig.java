@@ -22,7 +22,8 @@ public record UpstreamConfig(
         String clusterId,
         Map<String, String> headers) {
     public UpstreamConfig {
-        if (address.getHost() == null || address.getPort() < 1) {
+        boolean known = "https".equals(address.getScheme()) || "http".equals(address.getScheme());
+        if (!known || address.getHost() == null || address.getPort() < 1) {
             throw new ConfigException(
                     address + " (expected: https://host:port, for example https://istiod.istio-system.svc:15012)");
         }

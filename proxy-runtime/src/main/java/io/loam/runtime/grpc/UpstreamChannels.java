@@ -61,8 +61,13 @@ public final class UpstreamChannels {
                     throw new IOException(path + ": not readable as certificates (expected: PEM)", e);
                 }
             }
-            case RootCertificates.Inline(var pem) ->
-                tls.trustManager(new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII)));
+            case RootCertificates.Inline(var pem) -> {
+                try {
+                    tls.trustManager(new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII)));
+                } catch (IllegalArgumentException e) {
+                    throw new IOException("the roots given inline are not readable (expected: PEM)", e);
+                }
+            }
             case RootCertificates.OperatingSystem() -> {
                 // Without a trust manager the platform's own roots count.
             }
