@@ -37,7 +37,7 @@ public record SocketConfig(
     ///     (`USER_TIMEOUT_ENABLED`). Default false
     public record KeepAlive(boolean enabled, Duration time, Duration interval, int retries, boolean userTimeout) {
         public static final KeepAlive DEFAULT =
-                new KeepAlive(true, Duration.ofSeconds(180), Duration.ofSeconds(180), 9, false);
+                new KeepAlive(true, Duration.ofMinutes(3), Duration.ofMinutes(3), 9, false);
 
         public KeepAlive {
             new Checks()
