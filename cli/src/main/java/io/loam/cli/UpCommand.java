@@ -3,6 +3,7 @@ package io.loam.cli;
 import io.loam.cli.lab.LabDirectory;
 import io.loam.cli.lab.LabException;
 import io.loam.cli.lab.LabStart;
+import io.loam.cli.lab.StartProgress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -68,11 +69,8 @@ final class UpCommand implements Callable<Integer> {
         }
         var err = spec.commandLine().getErr();
         var started = System.nanoTime();
-        try {
-            start.start(lab, absolute, Duration.ofSeconds(timeoutSeconds), pending -> {
-                err.println("  waiting for " + pending);
-                err.flush();
-            });
+        try (var progress = StartProgress.on(err)) {
+            start.start(lab, absolute, Duration.ofSeconds(timeoutSeconds), progress);
         } finally {
             printProblems(lab);
         }

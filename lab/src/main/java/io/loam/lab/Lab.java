@@ -15,9 +15,7 @@ import io.loam.lab.node.LabNodes;
 import io.loam.lab.process.PodSandbox;
 import io.loam.lab.remains.LabRemains;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -71,9 +69,6 @@ public final class Lab implements AutoCloseable {
     public static Lab start(String name, List<Path> filesOrDirs) throws IOException {
         var lab = new LabName(name);
         var remains = LabRemains.of(lab);
-        var onlyOwner = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
-        Files.createDirectories(LabName.LABS);
-        Files.createDirectories(lab.stateDir(), onlyOwner);
         remains.claim();
         var opened = new ArrayList<AutoCloseable>();
         try {
@@ -82,7 +77,7 @@ public final class Lab implements AutoCloseable {
             network.createFabric();
             var servers = FabricServers.start(lab);
             opened.add(servers);
-            var nodes = new LabNodes(lab, servers::registerAgent);
+            var nodes = new LabNodes(lab, servers);
             opened.add(nodes);
             var cluster = new Cluster(lab, network, nodes, new Listener(servers, nodes));
             opened.add(cluster);

@@ -1,6 +1,7 @@
 package io.loam.cli.lab;
 
 import java.io.IOException;
+import java.lang.ProcessBuilder.Redirect;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -12,9 +13,16 @@ public final class LabProcess {
     private static final String MAIN = "io.loam.lab.Main";
 
     private final LabDirectory labs;
+    private final String main;
 
     public LabProcess(LabDirectory labs) {
+        this(labs, MAIN);
+    }
+
+    /// @param main the class that is run in place of the lab's
+    LabProcess(LabDirectory labs, String main) {
         this.labs = labs;
+        this.main = main;
     }
 
     /// Starts a lab that outlives this command: in a session of its own, so that ctrl-C and the end of the
@@ -35,7 +43,7 @@ public final class LabProcess {
                     .directory(Path.of("/").toFile())
                     .redirectInput(Path.of("/dev/null").toFile())
                     .redirectErrorStream(true)
-                    .redirectOutput(log.toFile())
+                    .redirectOutput(Redirect.appendTo(log.toFile())) // another process may be the lab already
                     .start();
         } catch (IOException e) {
             throw new LabException("cannot start the lab's process: " + e.getMessage());
@@ -59,7 +67,7 @@ public final class LabProcess {
         }
     }
 
-    private static List<String> java(String verb, String lab) {
+    private List<String> java(String verb, String lab) {
         return List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:+UseSerialGC",
@@ -68,7 +76,7 @@ public final class LabProcess {
                 "--sun-misc-unsafe-memory-access=allow",
                 "-cp",
                 System.getProperty("java.class.path"),
-                MAIN,
+                main,
                 verb,
                 lab);
     }

@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// Starts a lab and waits until it is ready. Ctrl-C in the meantime takes it down again.
@@ -30,14 +29,11 @@ public final class LabStart {
 
     /// @param lab a checked name that no running lab has
     /// @param files absolute
-    /// @param progress is told what is waited for, each time that changes
+    /// @param progress shows what is waited for
     /// @return ready: every pod that can be is
     /// @throws LabException it cannot start or is not ready in time; in the latter case it stays up
-    public RunningLab start(String lab, List<Path> files, Duration timeout, Consumer<String> progress)
+    public RunningLab start(String lab, List<Path> files, Duration timeout, StartProgress progress)
             throws LabException {
-        if (labs.names().contains(lab) && process.down(lab) != 0) { // killed, with namespaces of the same names left
-            throw new LabException("what is left of lab '" + lab + "' cannot be removed: see above");
-        }
         var settled = new AtomicBoolean();
         var interrupted = new Thread(() -> takeDown(lab, settled), "ctrl-c");
         Runtime.getRuntime().addShutdownHook(interrupted);
@@ -61,11 +57,9 @@ public final class LabStart {
         }
     }
 
-    private RunningLab await(String lab, Process daemon, Duration timeout, Consumer<String> progress)
-            throws LabException {
+    private RunningLab await(String lab, Process daemon, Duration timeout, StartProgress progress) throws LabException {
         var deadline = System.nanoTime() + timeout.toNanos();
         @Nullable RunningLab running = null;
-        var told = "";
         while (System.nanoTime() - deadline < 0) {
             if (!daemon.isAlive()) {
                 throw new LabException(
@@ -83,7 +77,7 @@ public final class LabStart {
                     case "failed" ->
                         throw new LabException(
                                 "lab '" + lab + "': " + status.path("reason").asText("failed, see " + labs.log(lab)));
-                    default -> told = tell(pending(status), told, progress);
+                    default -> progress.update(pending(status));
                 }
             }
             pause(daemon);
@@ -93,20 +87,18 @@ public final class LabStart {
                     "lab '" + lab + "': did not start within " + timeout.toSeconds() + " s: see " + labs.log(lab));
         }
         throw new LabException("lab '" + lab + "': not ready within " + timeout.toSeconds() + " s, still pending: "
-                + pending(running.status()) + "; it stays up: 'loam get pods', 'loam logs POD', 'loam down " + lab
+                + someOf(pending(running.status())) + "; it stays up: 'loam get pods', 'loam logs POD', 'loam down "
+                + lab
                 + "'");
     }
 
-    private static String tell(String pending, String toldBefore, Consumer<String> progress) {
-        if (!pending.isEmpty() && !pending.equals(toldBefore)) {
-            progress.accept(pending);
-        }
+    private static List<String> pending(JsonNode status) {
+        var pending = new ArrayList<String>();
+        status.path("pending").forEach(one -> pending.add(one.asText()));
         return pending;
     }
 
-    private static String pending(JsonNode status) {
-        var names = new ArrayList<String>();
-        status.path("pending").forEach(one -> names.add(one.asText()));
+    private static String someOf(List<String> names) {
         var shown = names.subList(0, Math.min(PENDING_SHOWN, names.size()));
         var more = names.size() - shown.size();
         return String.join("; ", shown) + (more > 0 ? "; and " + more + " more" : "");

@@ -1,8 +1,10 @@
 package io.loam.it.lab;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.loam.lab.Lab;
+import io.loam.lab.command.Command;
 import io.loam.lab.network.LabName;
 import io.loam.lab.remains.LabRemains;
 import java.io.IOException;
@@ -58,6 +60,56 @@ final class LabNetnsIT {
                     .isZero();
         }
         assertThat(Lab.list()).doesNotContain(name);
+    }
+
+    /// What is captured may be changed under a pod that runs; no other pod and no process notices.
+    @Test
+    void changedAnnotationsOfARunningPodChangeItsRules() throws IOException, InterruptedException {
+        var file = files.resolve("lab.yaml");
+        var captured = FILES.replace(
+                "labels: {app: web}}\nspec:\n  containers",
+                "labels: {app: web, loam.io/dataplane-mode: ambient}}\nspec:\n  containers");
+        Files.writeString(file, captured);
+        try (var lab = Lab.start(name, List.of(files))) {
+            lab.awaitReady(Duration.ofSeconds(40));
+            var uid = lab.pod("web").uid();
+            assertThat(rules(lab)).contains("15008");
+
+            Files.writeString(
+                    file,
+                    captured.replace(
+                            "loam.io/dataplane-mode: ambient}}",
+                            "loam.io/dataplane-mode: ambient}, annotations: {loam.io/bypass-inbound-capture: \"true\"}}"));
+
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+            while (rules(lab).contains("15008")) {
+                assertThat(System.nanoTime() - deadline)
+                        .as("inbound rules still there")
+                        .isNegative();
+            }
+            lab.awaitReady(Duration.ofSeconds(20));
+            assertThat(lab.pod("web").uid()).isEqualTo(uid);
+            assertThat(lab.pod("web").redirected()).isTrue();
+            assertThat(rules(lab)).contains("15001");
+        }
+    }
+
+    private static String rules(Lab lab) throws IOException {
+        return Command.run(List.of("nsenter", "--net=" + lab.podNetns("web"), "nft", "list", "ruleset"));
+    }
+
+    /// Also where both ask at the same moment: who has it keeps it and its log.
+    @Test
+    void aLabThatRunsIsNotTakenByAnother() throws IOException {
+        Files.writeString(files.resolve("lab.yaml"), FILES);
+        try (var lab = Lab.start(name, List.of(files))) {
+            assertThatThrownBy(() -> Lab.start(name, List.of(files)))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("lab " + name + " is already running (process ");
+
+            lab.awaitReady(Duration.ofSeconds(40));
+            assertThat(lab.exec("web", "true").exitCode()).isZero();
+        }
     }
 
     @Test

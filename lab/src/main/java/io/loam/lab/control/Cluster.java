@@ -40,6 +40,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -54,6 +55,9 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
 
     /// A pod or node whose setting up failed is tried again after this time.
     private static final Duration RETRY_AFTER = Duration.ofSeconds(2);
+
+    /// What the step under way at the end gets to finish; the commands it may wait for are interrupted.
+    private static final Duration LAST_STEP = Duration.ofSeconds(2);
 
     private static final String SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789";
 
@@ -101,7 +105,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
     public void enrolled(String uid) {
         post(() -> {
             var pod = pods.get(uid);
-            if (pod != null && pod.mesh == Mesh.JOINING) {
+            if (pod != null && pod.mesh != Mesh.OUTSIDE) {
                 pod.mesh = Mesh.INSIDE;
                 pod.meshReason = "";
             }
@@ -112,9 +116,15 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
     public void pending(String uid, String reason) {
         post(() -> {
             var pod = pods.get(uid);
-            if (pod != null && pod.mesh == Mesh.JOINING && !pod.meshReason.equals(reason)) {
+            if (pod != null && pod.mesh != Mesh.OUTSIDE && !pod.meshReason.equals(reason)) {
                 pod.meshReason = reason;
-                LOG.info("pod={} is not in the mesh yet: {}", pod.name(), reason);
+                LOG.info(
+                        "pod={} {}: {}",
+                        pod.name(),
+                        pod.mesh == Mesh.JOINING
+                                ? "is not in the mesh yet"
+                                : "is in the mesh as it was, its changes are not",
+                        reason);
             }
         });
     }
@@ -187,8 +197,13 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
             case Action.Create create -> create(create);
             case Action.StartContainers(var uid) -> startContainers(pod(uid));
             case Action.Relabel(var uid, var meta) -> {
-                LOG.info("pod={} labels={} annotations={}", pod(uid).name(), meta.labels(), meta.annotations());
-                pod(uid).relabel(meta);
+                var record = pod(uid);
+                LOG.info("pod={} labels={} annotations={}", record.name(), meta.labels(), meta.annotations());
+                var annotations = record.pod.meta().annotations();
+                record.relabel(meta);
+                if (record.mesh != Mesh.OUTSIDE && !annotations.equals(meta.annotations())) {
+                    enrol(record); // they may say what is captured; it stays in the mesh meanwhile
+                }
             }
             case Action.Join(var uid) -> join(pod(uid));
             case Action.Leave(var uid) -> {
@@ -350,6 +365,11 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
     private void join(PodRecord record) {
         LOG.info("pod={} joins the mesh", record.name());
         record.mesh = Mesh.JOINING;
+        enrol(record);
+    }
+
+    /// Also brings a pod up to date that is in already.
+    private void enrol(PodRecord record) {
         var pod = record.pod;
         parts.enrol(
                 record.node(),
@@ -451,11 +471,20 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
         }
     }
 
-    /// Stops acting. What runs goes on running: it is ended by whoever removes the lab.
+    /// Stops acting. What runs goes on running until whoever removes the lab ends it; nothing starts again.
     @Override
     public void close() {
         closed = true;
         thread.interrupt();
         blocking.shutdownNow();
+        try {
+            if (thread.join(LAST_STEP)) { // then what it owned is ours
+                pods.values().stream()
+                        .flatMap(pod -> Stream.ofNullable(pod.run))
+                        .forEach(PodRun::startNoMore);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 }

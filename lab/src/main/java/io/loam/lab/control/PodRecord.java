@@ -26,7 +26,7 @@ final class PodRecord {
     PodView.Stage stage = PodView.Stage.CREATING;
     PodView.Mesh mesh = PodView.Mesh.OUTSIDE;
 
-    /// Why it is not in the mesh yet; "" = nothing to say.
+    /// Why it is not in the mesh yet, or not as it should be; "" = nothing to say.
     String meshReason = "";
 
     PodStatus status = new PodStatus(Phase.PENDING, false, "its network is being set up", List.of());
@@ -92,6 +92,9 @@ final class PodRecord {
         }
         if (mesh == PodView.Mesh.JOINING) {
             return "is joining the mesh" + (meshReason.isEmpty() ? "" : ": " + meshReason);
+        }
+        if (mesh == PodView.Mesh.INSIDE && !meshReason.isEmpty()) {
+            return "is in the mesh, but not as it should be: " + meshReason;
         }
         return status.phase() == Phase.SUCCEEDED || status.ready() ? "" : "is not ready: " + status.reason();
     }

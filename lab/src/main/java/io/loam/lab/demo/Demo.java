@@ -4,6 +4,8 @@ import io.loam.cli.lab.LabDirectory;
 import io.loam.cli.lab.LabException;
 import io.loam.cli.lab.LabProcess;
 import io.loam.cli.lab.LabStart;
+import io.loam.cli.lab.RunningLab;
+import io.loam.cli.lab.StartProgress;
 import io.loam.lab.network.LabName;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -14,7 +16,9 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /// The program behind `./loam demo`.
 @Command(
@@ -39,6 +43,10 @@ public final class Demo implements Callable<Integer> {
     @Option(names = "--work", required = true, hidden = true, description = "Where the lab's files go.")
     private Path work = Path.of("target", "demo");
 
+    @Spec
+    @SuppressWarnings("NullAway.Init") // set by picocli before the first call
+    private CommandSpec spec;
+
     public static void main(String[] args) {
         var command = new CommandLine(new Demo()).setExecutionExceptionHandler((failure, _, _) -> {
             if (failure instanceof LabException || failure instanceof IOException) {
@@ -57,8 +65,11 @@ public final class Demo implements Callable<Integer> {
         var files = copyOfShop();
         var process = new LabProcess(LabDirectory.OF_THIS_MACHINE);
         say("A shop on two nodes, alder and birch: nginx, Python's http.server, redis, curl, as Debian ships them.");
-        var api = new LabStart(LabDirectory.OF_THIS_MACHINE, process)
-                .start(lab, List.of(files), START_TIMEOUT, pending -> say("  waiting for " + pending));
+        RunningLab api;
+        try (var progress = StartProgress.on(spec.commandLine().getErr())) {
+            api = new LabStart(LabDirectory.OF_THIS_MACHINE, process)
+                    .start(lab, List.of(files), START_TIMEOUT, progress);
+        }
         say("Lab '%s' is up after %.1f s.".formatted(lab, seconds(started)));
 
         var mayStay = new AtomicBoolean();

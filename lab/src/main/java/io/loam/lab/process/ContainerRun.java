@@ -77,7 +77,7 @@ final class ContainerRun {
                 case ON_FAILURE -> exitCode != 0;
                 case NEVER -> false;
             };
-            if (!again) {
+            if (!again || isStopped()) {
                 break;
             }
             var pause = backoff.afterRun(Duration.ofNanos(System.nanoTime() - start));
@@ -94,9 +94,14 @@ final class ContainerRun {
         return last;
     }
 
+    /// From now on {@link #run} starts nothing again. Ends nothing itself.
+    void startNoMore() {
+        stop.countDown();
+    }
+
     /// Asks the process to end and returns at once; {@link #run} does not start it again.
     void stop() {
-        stop.countDown();
+        startNoMore();
         var current = process;
         if (current != null) {
             current.destroy();

@@ -127,6 +127,13 @@ public final class PodRun {
         };
     }
 
+    /// What ends from now on stays ended: somebody else is about to end it. Returns at once.
+    public void startNoMore() {
+        stopping = true;
+        initContainers.forEach(ContainerRun::startNoMore);
+        containers.forEach(ContainerRun::startNoMore);
+    }
+
     /// Ends all processes of the pod: SIGTERM to each container, SIGKILL to all that is left when the grace period is
     /// over. Blocking.
     public void stop() throws IOException {

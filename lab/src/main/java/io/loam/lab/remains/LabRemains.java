@@ -4,13 +4,18 @@ import io.loam.lab.command.Command;
 import io.loam.lab.network.LabName;
 import io.loam.lab.remains.ProcessTable.ProcessId;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,6 +31,14 @@ import org.jspecify.annotations.Nullable;
 public final class LabRemains {
     /// Name of the file that says which process is the lab's: number and start time.
     private static final String DAEMON_FILE = "daemon.pid";
+
+    /// Locked while a process claims a lab; of no lab's name, so it is nobody's remains.
+    private static final String CLAIM_LOCK = ".claim";
+
+    private static final Object CLAIMING = new Object();
+
+    private static final FileAttribute<Set<PosixFilePermission>> ONLY_OWNER =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
 
     /// The lab's process ends its parts in order; the rest is done here.
     private static final Duration DAEMON_GRACE = Duration.ofSeconds(5);
@@ -67,17 +80,25 @@ public final class LabRemains {
         return LabName.isName(name) && new LabName(name).owns(netns) ? Optional.of(name) : Optional.empty();
     }
 
-    /// Writes down that the calling process is the lab's.
+    /// Writes down that the calling process is the lab's. Of several that ask at once one gets it.
     ///
-    /// @throws IOException also if another process that lives is the lab's already
+    /// @throws IOException also if a process that lives has it, this one included
     public void claim() throws IOException {
-        var daemon = daemon();
-        if (daemon.isPresent() && daemon.get().isAlive()) {
-            throw new IOException("lab " + lab + " is already running (process "
-                    + daemon.get().pid() + "): stop it with 'loam down " + lab + "'");
+        Files.createDirectories(LabName.LABS);
+        synchronized (CLAIMING) { // a file lock keeps other processes out, but not other threads
+            try (var file = FileChannel.open(
+                            LabName.LABS.resolve(CLAIM_LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                    var _ = file.lock()) {
+                var daemon = daemon();
+                if (daemon.isPresent() && daemon.get().isAlive()) {
+                    throw new IOException("lab " + lab + " is already running (process "
+                            + daemon.get().pid() + "): stop it with 'loam down " + lab + "'");
+                }
+                Files.createDirectories(lab.stateDir(), ONLY_OWNER);
+                var self = ProcessId.of(ProcessHandle.current().pid());
+                Files.writeString(file(DAEMON_FILE), self.pid() + " " + self.startTicks() + "\n");
+            }
         }
-        var self = ProcessId.of(ProcessHandle.current().pid());
-        Files.writeString(file(DAEMON_FILE), self.pid() + " " + self.startTicks() + "\n");
     }
 
     /// Ends and deletes everything, what a live process of the lab holds included.
