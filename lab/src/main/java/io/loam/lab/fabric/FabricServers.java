@@ -20,6 +20,7 @@ import io.loam.lab.dns.DnsView;
 import io.loam.lab.network.LabAddresses;
 import io.loam.lab.network.LabName;
 import io.loam.lab.network.NodeSlot;
+import io.loam.lab.node.AgentRegistry;
 import io.loam.lab.token.TokenIssuer;
 import io.loam.lab.token.TokenRequest;
 import io.loam.protocol.linux.Netns;
@@ -46,6 +47,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -53,7 +55,7 @@ import org.slf4j.LoggerFactory;
 
 /// Control plane, CA and name server of a lab, in this process, and the tokens agents prove themselves with. Safe for
 /// all threads.
-public final class FabricServers implements AutoCloseable {
+public final class FabricServers implements AgentRegistry, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FabricServers.class);
 
     /// What the servers are called in a cluster; agents of a lab use the address, which their certificates name too.
@@ -93,11 +95,16 @@ public final class FabricServers implements AutoCloseable {
     private final ClusterDns dns;
     private final Path roots;
     private final Views views;
-    private final Map<String, PodDirectory.Pod> agents = new ConcurrentHashMap<>();
+    private final Map<String, Agent> agents = new ConcurrentHashMap<>();
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("lab-timer").factory());
     private volatile List<PodDirectory.Pod> pods = List.of();
     private volatile long generation;
+
+    /// A node's agent as its servers know it.
+    ///
+    /// @param refresh renews its token as long as the node is there
+    private record Agent(PodDirectory.Pod pod, Future<?> refresh) {}
 
     /// What servers look at; published before the pods in it start.
     private static final class Views {
@@ -222,23 +229,28 @@ public final class FabricServers implements AutoCloseable {
 
     private synchronized void publishPods() {
         Collection<PodDirectory.Pod> all = new ArrayList<>(pods);
-        all.addAll(agents.values());
+        agents.values().forEach(agent -> all.add(agent.pod));
         views.pods = PodSnapshot.of(all);
     }
 
-    /// Makes the node's agent known to the CA.
-    ///
-    /// @return the environment its process needs, but for the socket to its node
-    public Map<String, String> registerAgent(NodeSlot node) throws IOException {
-        var pod = agents.computeIfAbsent(
+    @Override
+    public Map<String, String> register(NodeSlot node) throws IOException {
+        var pod = new PodDirectory.Pod(
+                AGENT_NAMESPACE,
+                "ztunnel-" + node.name(),
+                UUID.randomUUID().toString(),
+                AGENT_ACCOUNT,
                 node.name(),
-                name -> new PodDirectory.Pod(
-                        AGENT_NAMESPACE, "ztunnel-" + name, UUID.randomUUID().toString(), AGENT_ACCOUNT, name, false));
-        publishPods();
+                false);
         var token = lab.stateDir().resolve("nodes").resolve(node.name()).resolve("token");
         writeToken(pod, token);
-        var _ = timer.scheduleWithFixedDelay(
+        var refresh = timer.scheduleWithFixedDelay(
                 () -> refreshToken(pod, token), TOKEN_REFRESH.toSeconds(), TOKEN_REFRESH.toSeconds(), TimeUnit.SECONDS);
+        var former = agents.put(node.name(), new Agent(pod, refresh));
+        if (former != null) {
+            former.refresh.cancel(false);
+        }
+        publishPods();
         var host = LabAddresses.FABRIC_IPV4.getHostAddress();
         return Map.ofEntries(
                 Map.entry("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -252,6 +264,15 @@ public final class FabricServers implements AutoCloseable {
                 Map.entry("XDS_ROOT_CA", roots.toString()),
                 Map.entry("CA_ROOT_CA", roots.toString()),
                 Map.entry("AUTH_TOKEN", token.toString()));
+    }
+
+    @Override
+    public void forget(String node) {
+        var agent = agents.remove(node);
+        if (agent != null) {
+            agent.refresh.cancel(false);
+            publishPods();
+        }
     }
 
     private void refreshToken(PodDirectory.Pod pod, Path file) {

@@ -57,20 +57,22 @@ final class LabNode implements NodeSockets, AutoCloseable {
         var path = LabName.netnsPath(netns);
         // By number: the name of a node may be longer than the path of a socket (108 bytes, unix(7)).
         var socket = Files.createDirectories(lab.stateDir().resolve("zds")).resolve(slot.index() + ".sock");
+        var environment = new HashMap<>(agentEnvironment);
+        environment.put("INPOD_UDS", socket.toString());
         NetnsThread inside;
         try (var open = Netns.open(path)) {
             inside = NetnsThread.start(open, "node " + slot.name());
         }
+        NodeEnroller enroller;
         try {
-            var enroller = NodeEnroller.start(NodeEnrollerConfig.defaults(slot.name(), socket, path), listener);
-            var environment = new HashMap<>(agentEnvironment);
-            environment.put("INPOD_UDS", socket.toString());
-            var agent = AgentProcess.start(slot.name(), netns, environment, directory.resolve("agent.log"));
-            return new LabNode(slot, enroller, agent, inside, new KubeProxy(path));
+            enroller = NodeEnroller.start(NodeEnrollerConfig.defaults(slot.name(), socket, path), listener);
         } catch (IOException | RuntimeException e) {
             inside.close();
             throw e;
         }
+        // From here on nothing fails: an agent that cannot be started is tried again by its own thread.
+        var agent = AgentProcess.start(slot.name(), netns, environment, directory.resolve("agent.log"));
+        return new LabNode(slot, enroller, agent, inside, new KubeProxy(path));
     }
 
     NodeEnroller enroller() {

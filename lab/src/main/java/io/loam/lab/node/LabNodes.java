@@ -19,26 +19,19 @@ import java.util.concurrent.ConcurrentHashMap;
 /// The nodes of a lab. Safe for all threads.
 public final class LabNodes implements NodeParts, AutoCloseable {
     private final LabName lab;
-    private final AgentEnvironment environment;
+    private final AgentRegistry agents;
     private final Map<String, LabNode> nodes = new ConcurrentHashMap<>();
     private volatile ClusterState state = ClusterState.EMPTY;
 
-    /// What an agent is told.
-    @FunctionalInterface
-    public interface AgentEnvironment {
-        /// @return its environment, complete but for the socket to its node
-        Map<String, String> of(NodeSlot node) throws IOException;
-    }
-
-    public LabNodes(LabName lab, AgentEnvironment environment) {
+    public LabNodes(LabName lab, AgentRegistry agents) {
         this.lab = lab;
-        this.environment = environment;
+        this.agents = agents;
     }
 
     @Override
     public void start(NodeSlot slot, EnrolmentListener listener) throws IOException {
         var directory = lab.stateDir().resolve("nodes").resolve(slot.name());
-        var node = LabNode.start(lab, slot, directory, environment.of(slot), listener);
+        var node = LabNode.start(lab, slot, directory, agents.register(slot), listener);
         nodes.put(slot.name(), node);
         node.follow(state);
     }
@@ -49,6 +42,7 @@ public final class LabNodes implements NodeParts, AutoCloseable {
         if (node != null) {
             node.close();
         }
+        agents.forget(name); // also where it never started
     }
 
     @Override
