@@ -24,10 +24,19 @@ public record PodSandbox(Path directory, Path netns) {
     private static final int LONGEST_HOST_NAME = 63;
 
     /// Runs inside the new namespaces. `$1` the pod's files, `$2` host name, `$3` working directory, then the command.
+    ///
+    /// A file can only be laid over one that is there. Where the machine lacks one, or has a link to nowhere
+    /// (resolv.conf without its resolver running), all of `/etc` is laid over, and the pod cannot write to it.
     private static final String INSIDE = """
             set -e
             for file in "$1"/*; do
-                [ ! -e "/etc/${file##*/}" ] || mount --bind "$file" "/etc/${file##*/}"
+                if [ ! -e "/etc/${file##*/}" ]; then
+                    mount -t overlay -o "ro,lowerdir=$1:/etc" loam-etc /etc
+                    break
+                fi
+            done
+            for file in "$1"/*; do
+                mount --bind "$file" "/etc/${file##*/}"
             done
             echo "$2" >/proc/sys/kernel/hostname
             cd "$3"
