@@ -86,7 +86,8 @@ final class LabNetworkNetnsIT {
 
         network.heal("two");
         for (var ip : two.ips()) {
-            assertThat(ping(one.netns(), ip)).as("%s", ip).isZero();
+            // The kernel finds the neighbours again first, which takes as long as its probes do.
+            awaitPing(one.netns(), ip);
         }
     }
 
@@ -121,6 +122,15 @@ final class LabNetworkNetnsIT {
                 node, lab.podNetns("default", pod), "pod" + pod, List.of(node.podIpv4(number), node.podIpv6(number)));
         network.attach(link);
         return link;
+    }
+
+    private static void awaitPing(String netns, InetAddress ip) throws IOException {
+        long deadline = System.nanoTime() + Duration.ofSeconds(20).toNanos();
+        int outcome;
+        do {
+            outcome = ping(netns, ip);
+        } while (outcome != 0 && System.nanoTime() - deadline < 0);
+        assertThat(outcome).as("%s within 20 s", ip).isZero();
     }
 
     /// A TCP connection or a refusal by the other end: either proves the way there and back. There is no ping in a
