@@ -133,7 +133,7 @@ final class InboundTunnel implements ConnectHandler {
 
         private void begin() {
             if (to.applicationTunnel()) {
-                // TODO #3: PROXY protocol towards sandwiched waypoints. Until then they are refused, not served raw.
+                // TODO #4: PROXY protocol towards sandwiched waypoints. Until then they are refused, not served raw.
                 fail(ErrorCode.UNSUPPORTED, UNAVAILABLE, "application tunnels are not offered yet");
                 return;
             }
