@@ -24,8 +24,16 @@ public final class MeshView {
                     "snapshot version: " + next.version() + " (expected: > " + current.version() + ")");
         }
         current = next;
+        RuntimeException bug = null;
         for (var listener : listeners) {
-            listener.accept(next);
+            try {
+                listener.accept(next);
+            } catch (RuntimeException e) { // one that fails must not hide the snapshot from the others
+                bug = e;
+            }
+        }
+        if (bug != null) {
+            throw bug;
         }
     }
 

@@ -102,7 +102,7 @@ final class InboundTunnel implements ConnectHandler {
     /// By address, and only if that workload is who the certificate names: addresses are reused (hazards I12, I13).
     private @Nullable Workload sourceWorkload(MeshSnapshot mesh) {
         var workload = mesh.workloadByAddress(new NetworkAddress(services.network(), source.getAddress()));
-        return workload != null && workload.identity().equals(peer) ? workload : null;
+        return workload != null && peer.equals(workload.provableIdentity().orElse(null)) ? workload : null;
     }
 
     /// One stream whose target is known.
@@ -210,14 +210,14 @@ final class InboundTunnel implements ConnectHandler {
 
         private void bug(RuntimeException cause) {
             report.bug(cause);
-            if (relay != null) {
-                relay.abort(ErrorCode.BUG, String.valueOf(cause));
-            }
+            leave();
             stream.refuse(UNAVAILABLE);
             if (pendingDial != null) {
                 pendingDial.cancel(false);
             }
-            leave();
+            if (relay != null) {
+                relay.abort(ErrorCode.BUG, String.valueOf(cause));
+            }
         }
 
         private void onRelayEnd(RelayEnd end, long fromApplication, long toApplication) {

@@ -160,7 +160,9 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
             report.destinationAddress(route.peer());
             report.tunnelTarget(route.authority());
             report.destination(
-                    route.destination(), route.service(), route.destination().identity());
+                    route.destination(),
+                    route.service(),
+                    route.destination().provableIdentity().orElse(null));
             var key = new TunnelKey(
                     source.identity(), sourceAddress(source, route.peer()), route.expectedIdentities(), route.peer());
             var service = route.service();

@@ -1,5 +1,6 @@
 package io.loam.runtime.xds;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.loam.model.mesh.MeshDelta;
 import io.loam.protocol.proto.discovery.Resource;
@@ -11,15 +12,30 @@ import io.loam.protocol.xds.ServiceMapping;
 import io.loam.protocol.xds.WorkloadMapping;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
-/// Turns one response into a delta of the model. What cannot be read is left out and named.
+/// Turns one response into a delta of the model. What cannot be read is named, and refused where it would matter
+/// ({@link StandIns}).
 final class DeltaReading {
     private final ResourceType type;
+    private final Set<String> rootNamespaces;
     private final MeshDelta.Builder delta = MeshDelta.builder();
     private final List<String> problems = new ArrayList<>();
 
-    DeltaReading(ResourceType type) {
+    DeltaReading(ResourceType type, Set<String> rootNamespaces) {
         this.type = type;
+        this.rootNamespaces = rootNamespaces;
+    }
+
+    /// What became of a resource.
+    enum Result {
+        /// It is part of the delta.
+        TAKEN,
+        /// It cannot be read; what was known of it stays in force.
+        KEPT_LAST_GOOD,
+        /// It cannot be read and was not known; what refuses in its place is part of the delta.
+        REPLACED
     }
 
     void remove(String name) {
@@ -29,44 +45,73 @@ final class DeltaReading {
         };
     }
 
-    /// @return whether the resource is part of the delta now
-    boolean read(Resource resource) {
+    /// @param lastGood whether an earlier version of it is in force
+    Result read(Resource resource, boolean lastGood) {
+        var name = resource.getName();
+        var bytes = resource.getResource().getValue();
         try {
-            return switch (type) {
-                case ADDRESS ->
-                    readAddress(
-                            resource.getName(),
-                            Address.parseFrom(resource.getResource().getValue()));
-                case AUTHORIZATION -> {
-                    var message = Authorization.parseFrom(resource.getResource().getValue());
-                    delta.upsert(AuthorizationMapping.toModel(message));
-                    yield true;
-                }
-            };
+            take(name, bytes);
+            return Result.TAKEN;
         } catch (InvalidResourceException e) {
             problems.add(String.valueOf(e.getMessage())); // names the resource and the field
-            return false;
         } catch (InvalidProtocolBufferException e) {
-            problems.add(resource.getName() + ": " + e.getMessage());
-            return false;
+            problems.add(name + ": " + e.getMessage());
+        } catch (RuntimeException e) { // a bug that one resource finds must not cost the others
+            problems.add(name + ": " + e);
+        }
+        if (lastGood) {
+            return Result.KEPT_LAST_GOOD;
+        }
+        replace(name, bytes);
+        return Result.REPLACED;
+    }
+
+    private void take(String name, ByteString bytes) throws InvalidProtocolBufferException {
+        switch (type) {
+            case ADDRESS -> {
+                var address = Address.parseFrom(bytes);
+                switch (address.getTypeCase()) {
+                    case WORKLOAD -> delta.upsert(WorkloadMapping.toModel(address.getWorkload()));
+                    case SERVICE -> delta.upsert(ServiceMapping.toModel(address.getService()));
+                    case TYPE_NOT_SET -> throw new InvalidProtocolBufferException("neither workload nor service");
+                }
+            }
+            case AUTHORIZATION -> {
+                var policy = AuthorizationMapping.toModel(Authorization.parseFrom(bytes));
+                if (!policy.key().equals(name)) { // its removal would name another one
+                    throw new InvalidProtocolBufferException("carries policy " + policy.key());
+                }
+                delta.upsert(policy);
+            }
         }
     }
 
-    private boolean readAddress(String name, Address address) {
-        return switch (address.getTypeCase()) {
-            case WORKLOAD -> {
-                delta.upsert(WorkloadMapping.toModel(address.getWorkload()));
-                yield true;
+    private void replace(String name, ByteString bytes) {
+        switch (type) {
+            case ADDRESS -> {
+                var address = parsed(bytes, Address::parseFrom);
+                if (address != null && address.hasWorkload()) {
+                    delta.upsert(StandIns.workload(name, address.getWorkload()));
+                } else if (address != null && address.hasService()) {
+                    delta.upsert(StandIns.service(address.getService()));
+                } // else nobody knows whose addresses they would be
             }
-            case SERVICE -> {
-                delta.upsert(ServiceMapping.toModel(address.getService()));
-                yield true;
-            }
-            case TYPE_NOT_SET -> {
-                problems.add(name + ": neither workload nor service");
-                yield false;
-            }
-        };
+            case AUTHORIZATION ->
+                StandIns.policy(name, parsed(bytes, Authorization::parseFrom), rootNamespaces)
+                        .ifPresent(delta::upsert);
+        }
+    }
+
+    private static <T> @Nullable T parsed(ByteString bytes, Parser<T> parser) {
+        try {
+            return parser.parse(bytes);
+        } catch (InvalidProtocolBufferException _) { // was reported when it was read
+            return null;
+        }
+    }
+
+    private interface Parser<T> {
+        T parse(ByteString bytes) throws InvalidProtocolBufferException;
     }
 
     MeshDelta delta() {

@@ -4,7 +4,6 @@ import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
-import io.loam.model.mesh.MeshDelta;
 import io.loam.model.mesh.MeshView;
 import io.loam.protocol.proto.discovery.AggregatedDiscoveryServiceGrpc;
 import io.loam.protocol.proto.discovery.DeltaDiscoveryRequest;
@@ -18,9 +17,7 @@ import io.loam.runtime.time.Backoff;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.EnumMap;
-import java.util.HashMap;
-import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -52,7 +49,7 @@ public final class XdsClient implements AutoCloseable {
     private final Readiness readiness;
     private final XdsMetrics metrics;
     private final Backoff backoff;
-    private final Map<ResourceType, Map<String, String>> held = new EnumMap<>(ResourceType.class);
+    private final MeshAssembly assembly;
     private final Thread thread;
     private volatile boolean closed;
 
@@ -71,9 +68,9 @@ public final class XdsClient implements AutoCloseable {
         this.view = view;
         this.readiness = readiness;
         this.metrics = new XdsMetrics(registry);
+        this.assembly = new MeshAssembly(view, Set.of("istio-system", "loam-system", node.podNamespace()));
         this.backoff = new Backoff(FIRST_PAUSE, LONGEST_PAUSE, PAUSE_JITTER, random);
         for (var type : ResourceType.values()) {
-            held.put(type, new HashMap<>());
             readiness.pending(task(type));
         }
         thread = Thread.ofPlatform().daemon().name("loam-xds").unstarted(this::run);
@@ -115,7 +112,7 @@ public final class XdsClient implements AutoCloseable {
         ManagedChannel channel;
         try {
             channel = channels.open(upstream);
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) { // whatever is wrong with the settings now may be mended in a file
             return Status.UNAVAILABLE.withDescription(e.getMessage()).withCause(e);
         }
         var stream = new DeltaStream();
@@ -125,7 +122,7 @@ public final class XdsClient implements AutoCloseable {
                 stream.send(DeltaDiscoveryRequest.newBuilder()
                         .setNode(node)
                         .setTypeUrl(type.url())
-                        .putAllInitialResourceVersions(held.getOrDefault(type, Map.of()))
+                        .putAllInitialResourceVersions(assembly.versions(type))
                         .build());
             }
             boolean established = false;
@@ -134,11 +131,11 @@ public final class XdsClient implements AutoCloseable {
                     case Event.Message(var response) -> {
                         if (!established) {
                             established = true;
-                            backoff.reset();
                             log.info("control plane connected address={}", upstream.address());
                         }
                         stream.send(apply(response));
                         stream.requestNext();
+                        backoff.reset(); // not before it was applied: a response that ends us would come every 10 ms
                     }
                     case Event.Ended(var status) -> {
                         metrics.terminated(status, established);
@@ -167,43 +164,23 @@ public final class XdsClient implements AutoCloseable {
         var type = known.get();
         long began = System.nanoTime();
         metrics.received(type, response.getSerializedSize());
-        var versions = held.get(type);
-        if (versions == null) {
-            throw new IllegalStateException("no versions for " + type); // filled for each type in the constructor
-        }
-        var reading = new DeltaReading(type);
-        for (var name : response.getRemovedResourcesList()) {
-            reading.remove(name);
-            versions.remove(name);
-        }
-        for (var resource : response.getResourcesList()) {
-            if (reading.read(resource)) {
-                versions.put(resource.getName(), resource.getVersion());
-            }
-        }
-        publish(reading.delta());
+        var problems = assembly.apply(type, response);
         readiness.done(task(type));
         log.info(
                 "mesh updated type={} resources={} removed={} rejected={} version={} duration.ms={}",
                 type,
                 response.getResourcesCount(),
                 response.getRemovedResourcesCount(),
-                reading.problems().size(),
+                problems.size(),
                 view.current().version(),
                 TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began));
-        if (!reading.problems().isEmpty()) {
-            metrics.rejected(type, reading.problems().size());
-            var message = String.join("; ", reading.problems());
+        if (!problems.isEmpty()) {
+            metrics.rejected(type, problems.size());
+            var message = String.join("; ", problems);
             log.warn("resources rejected type={} problems={}", type, message);
             answer.setErrorDetail(nack(message));
         }
         return answer.build();
-    }
-
-    private void publish(MeshDelta delta) {
-        if (!delta.isEmpty()) {
-            view.publish(view.current().apply(delta));
-        }
     }
 
     private static io.loam.protocol.proto.discovery.Status nack(String message) {

@@ -35,9 +35,17 @@ final class XdsMetrics {
         rejected.labelValues(type.url()).inc(count);
     }
 
+    /// Statuses that an ordinary disconnect has (wire reference, 4.1).
+    private static String reasonOf(Status status) {
+        return switch (status.getCode()) {
+            case UNKNOWN, CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE -> "Reconnect";
+            default -> "Error";
+        };
+    }
+
     /// @param established whether anything was received on the stream
     void terminated(Status status, boolean established) {
-        var reason = status.isOk() ? "Complete" : !established ? "ConnectionError" : "Reconnect";
+        var reason = status.isOk() ? "Complete" : !established ? "ConnectionError" : reasonOf(status);
         terminations.labelValues(reason).inc();
     }
 }

@@ -1,0 +1,106 @@
+package io.loam.runtime.xds;
+
+import io.loam.model.mesh.MeshSnapshot;
+import io.loam.model.mesh.MeshView;
+import io.loam.protocol.proto.discovery.DeltaDiscoveryResponse;
+import java.util.EnumMap;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/// Puts the mesh together from responses and publishes it. For the thread of {@link XdsClient}.
+///
+/// Nothing is published before every type was heard once: a mesh of workloads without their policies would let
+/// everybody in for as long as the policies take to arrive (hazards, rule 2).
+final class MeshAssembly {
+    private final MeshView view;
+    private final Set<String> rootNamespaces;
+    private final Map<ResourceType, Held> held = new EnumMap<>(ResourceType.class);
+    private final EnumSet<ResourceType> heard = EnumSet.noneOf(ResourceType.class);
+    private MeshSnapshot mesh;
+
+    /// @param rootNamespaces whose policies may govern the whole mesh
+    MeshAssembly(MeshView view, Set<String> rootNamespaces) {
+        this.view = view;
+        this.rootNamespaces = Set.copyOf(rootNamespaces);
+        this.mesh = view.current();
+        for (var type : ResourceType.values()) {
+            held.put(type, new Held());
+        }
+    }
+
+    /// What the next stream has to say is held: names to versions. Resources that were replaced are there without a
+    /// version, so that they are sent again, or reported as gone.
+    Map<String, String> versions(ResourceType type) {
+        return Map.copyOf(of(type).versions);
+    }
+
+    /// Applies what can be read.
+    ///
+    /// @return what could not, by name
+    List<String> apply(ResourceType type, DeltaDiscoveryResponse response) {
+        var before = of(type);
+        var after = new Held(before);
+        var reading = new DeltaReading(type, rootNamespaces);
+        for (var name : response.getRemovedResourcesList()) {
+            reading.remove(name);
+            after.versions.remove(name);
+            after.replaced.remove(name);
+        }
+        for (var resource : response.getResourcesList()) {
+            var name = resource.getName();
+            boolean lastGood = after.versions.containsKey(name) && !after.replaced.contains(name);
+            switch (reading.read(resource, lastGood)) {
+                case TAKEN -> {
+                    after.versions.put(name, resource.getVersion());
+                    after.replaced.remove(name);
+                }
+                case KEPT_LAST_GOOD -> {} // and its version, which is not the one that was sent now
+                case REPLACED -> {
+                    after.versions.put(name, "");
+                    after.replaced.add(name);
+                }
+            }
+        }
+        var delta = reading.delta();
+        if (!delta.isEmpty()) {
+            mesh = mesh.apply(delta);
+        }
+        held.put(type, after); // not earlier: what is said to be held and is not in the mesh never comes again
+        heard.add(type);
+        if (heard.size() == ResourceType.values().length
+                && mesh.version() > view.current().version()) {
+            view.publish(mesh);
+        }
+        return reading.problems();
+    }
+
+    private Held of(ResourceType type) {
+        var found = held.get(type);
+        if (found == null) {
+            throw new IllegalStateException("no versions for " + type); // filled for each type in the constructor
+        }
+        return found;
+    }
+
+    /// What is held of one type.
+    private static final class Held {
+        final Map<String, String> versions;
+
+        /// Names of those that something else refuses for.
+        final Set<String> replaced;
+
+        Held() {
+            versions = new HashMap<>();
+            replaced = new HashSet<>();
+        }
+
+        Held(Held before) {
+            versions = new HashMap<>(before.versions);
+            replaced = new HashSet<>(before.replaced);
+        }
+    }
+}
