@@ -30,6 +30,9 @@ public final class AccessLog implements AutoCloseable {
     private volatile boolean closed;
     private boolean broken;
 
+    /// In the batch that is not written yet.
+    private int batchedLines;
+
     /// @param out flushed after each batch; owned by the caller
     public AccessLog(LogConfig.Format format, OutputStream out, PrometheusRegistry registry) {
         this.format = new AccessLogFormat(format);
@@ -67,7 +70,7 @@ public final class AccessLog implements AutoCloseable {
         while (true) {
             var entry = queue.relaxedPoll();
             if (entry != null) {
-                format.append(batch, entry);
+                append(batch, entry);
                 if (batch.length() >= BATCH_CHARS) {
                     flush(batch);
                 }
@@ -86,6 +89,18 @@ public final class AccessLog implements AutoCloseable {
         }
     }
 
+    private void append(StringBuilder batch, AccessLogEntry entry) {
+        int start = batch.length();
+        try {
+            format.append(batch, entry);
+            batchedLines++;
+        } catch (RuntimeException e) { // a bug costs one line, not the log
+            batch.setLength(start);
+            dropped.inc();
+            log.error("access-log entry cannot be rendered entry={}", entry, e);
+        }
+    }
+
     private void flush(StringBuilder batch) {
         if (batch.isEmpty()) {
             return;
@@ -95,12 +110,13 @@ public final class AccessLog implements AutoCloseable {
             out.flush();
             broken = false;
         } catch (IOException e) {
-            dropped.inc();
+            dropped.inc(batchedLines);
             if (!broken) { // once per outage: the reason does not change while it lasts
                 log.warn("access log cannot be written, lines are lost until it can", e);
                 broken = true;
             }
         }
+        batchedLines = 0;
         batch.setLength(0);
         if (batch.capacity() > 4 * BATCH_CHARS) {
             batch.trimToSize();

@@ -2,6 +2,7 @@ package io.loam.runtime.admin;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -24,11 +25,7 @@ public final class LogLevels {
         if (!request.method().equals("POST")) {
             return HttpReply.text(405, "Invalid HTTP method\n");
         }
-        if (request.query().containsKey("reset")) {
-            for (var logger : root().getLoggerContext().getLoggerList()) {
-                logger.setLevel(logger == root() ? initial : null);
-            }
-        }
+        var changes = new LinkedHashMap<String, Level>();
         for (var item : request.query().getOrDefault("level", List.of())) {
             for (var part : item.split(",")) {
                 int colon = part.indexOf(':');
@@ -38,9 +35,15 @@ public final class LogLevels {
                     return HttpReply.text(
                             400, "level: " + part + " (expected: [logger:]error, warn, info, debug or trace)\n");
                 }
-                ((Logger) LoggerFactory.getLogger(name)).setLevel(level);
+                changes.put(name, level);
             }
         }
+        if (request.query().containsKey("reset")) {
+            for (var logger : root().getLoggerContext().getLoggerList()) {
+                logger.setLevel(logger == root() ? initial : null);
+            }
+        }
+        changes.forEach((name, level) -> ((Logger) LoggerFactory.getLogger(name)).setLevel(level));
         return HttpReply.text(
                 200, "current log level is " + root().getLevel().toString().toLowerCase(Locale.ROOT) + "\n");
     }

@@ -83,11 +83,10 @@ public final class CertificateSource {
             if (current != null && timer.now().isBefore(current.notAfter())) {
                 return CompletableFuture.completedStage(current);
             }
-            if (entry.failures >= FAILURES_BEFORE_WAITERS_HEAR && !entry.requested()) {
-                return CompletableFuture.failedStage(entry.unavailable());
-            }
             if (entry.pause == null) {
                 enqueue(entry, Priority.CONNECTION);
+            } else if (entry.failures >= FAILURES_BEFORE_WAITERS_HEAR) {
+                return CompletableFuture.failedStage(entry.unavailable());
             }
             if (entry.waiting == null) {
                 entry.waiting = new CompletableFuture<>();
@@ -210,6 +209,9 @@ public final class CertificateSource {
                 entry.identity,
                 tls.notAfter(),
                 delay);
+        if (entry.renewal != null) {
+            entry.renewal.cancel(); // of a certificate that a jump of the wall clock ended before its timer ran
+        }
         entry.renewal = timer.after(delay, () -> renew(entry));
     }
 
@@ -227,7 +229,12 @@ public final class CertificateSource {
     private void renew(Entry entry) {
         synchronized (lock) {
             entry.renewal = null;
-            if (entries.get(entry.identity) == entry && entry.users > 0 && entry.pause == null) {
+            if (entries.get(entry.identity) != entry) {
+                return;
+            }
+            if (entry.users == 0) {
+                entries.remove(entry.identity); // a connection came when the last workload had just left
+            } else if (entry.pause == null) {
                 enqueue(entry, Priority.BACKGROUND);
             }
         }
@@ -254,8 +261,13 @@ public final class CertificateSource {
     private void retry(Entry entry) {
         synchronized (lock) {
             entry.pause = null;
-            if (entries.get(entry.identity) == entry && (entry.users > 0 || entry.waiting != null)) {
+            if (entries.get(entry.identity) != entry) {
+                return;
+            }
+            if (entry.users > 0 || entry.waiting != null) {
                 enqueue(entry, entry.waiting != null ? Priority.CONNECTION : Priority.BACKGROUND);
+            } else if (entry.current == null) {
+                entries.remove(entry.identity); // nobody asks any more
             }
         }
     }
@@ -288,10 +300,6 @@ public final class CertificateSource {
 
         Entry(SpiffeId identity) {
             this.identity = identity;
-        }
-
-        boolean requested() {
-            return running || queued != null;
         }
 
         CertificateUnavailableException unavailable() {

@@ -32,7 +32,9 @@ public final class TestCertificates {
     private long serial = 1;
 
     public TestCertificates() throws Exception {
-        var builder = builder("CN=root", rootKeys, "CN=root")
+        var now = Instant.now();
+        var builder = builder(
+                        "CN=root", rootKeys, "CN=root", now.minus(Duration.ofMinutes(2)), now.plus(Duration.ofHours(1)))
                 .addExtension(Extension.basicConstraints, true, new BasicConstraints(true))
                 .addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.keyCertSign));
         root = sign(builder);
@@ -43,25 +45,30 @@ public final class TestCertificates {
     }
 
     public MeshTls tls(SpiffeId identity) throws Exception {
+        var now = Instant.now();
+        var bundle = bundle(identity, now.minus(Duration.ofMinutes(2)), now.plus(Duration.ofHours(1)));
+        return MeshTls.of(bundle, InstantSource.system());
+    }
+
+    public CertificateBundle bundle(SpiffeId identity, Instant notBefore, Instant notAfter) throws Exception {
         var pair = keys();
         var san = new GeneralNames(new GeneralName(GeneralName.uniformResourceIdentifier, identity.toString()));
         var usages = new KeyPurposeId[] {KeyPurposeId.id_kp_serverAuth, KeyPurposeId.id_kp_clientAuth};
-        var builder = builder("CN=" + identity.serviceAccount(), pair, "CN=root")
+        var builder = builder("CN=" + identity.serviceAccount(), pair, "CN=root", notBefore, notAfter)
                 .addExtension(Extension.basicConstraints, true, new BasicConstraints(false))
                 .addExtension(Extension.extendedKeyUsage, false, new ExtendedKeyUsage(usages))
                 .addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.digitalSignature))
                 .addExtension(Extension.subjectAlternativeName, true, san);
-        var bundle = CertificateBundle.of(pair.getPrivate(), List.of(sign(builder)), List.of(root));
-        return MeshTls.of(bundle, InstantSource.system());
+        return CertificateBundle.of(pair.getPrivate(), List.of(sign(builder)), List.of(root));
     }
 
-    private JcaX509v3CertificateBuilder builder(String subject, KeyPair subjectKeys, String issuer) {
-        var now = Instant.now();
+    private JcaX509v3CertificateBuilder builder(
+            String subject, KeyPair subjectKeys, String issuer, Instant notBefore, Instant notAfter) {
         return new JcaX509v3CertificateBuilder(
                 new X500Principal(issuer),
                 BigInteger.valueOf(serial++),
-                Date.from(now.minus(Duration.ofMinutes(2))),
-                Date.from(now.plus(Duration.ofHours(1))),
+                Date.from(notBefore),
+                Date.from(notAfter),
                 new X500Principal(subject),
                 subjectKeys.getPublic());
     }

@@ -1,0 +1,378 @@
+package io.loam.runtime.identity;
+
+import static io.loam.runtime.tunnel.TestCertificates.id;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.loam.model.identity.SpiffeId;
+import io.loam.protocol.tls.CertificateBundle;
+import io.loam.protocol.tls.MeshTls;
+import io.loam.runtime.time.ManualTimer;
+import io.loam.runtime.tunnel.TestCertificates;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/// Wire reference, section 5, and hazards I7, I9, I10 and I11. Requests run when the test says so, time moves by hand.
+class CertificateSourceTest {
+    private static final Duration LIFE = Duration.ofHours(24);
+    private static final SpiffeId CART = id("cart");
+
+    private final ManualTimer timer = new ManualTimer();
+    private final ArrayDeque<Runnable> requests = new ArrayDeque<>();
+    private final List<SpiffeId> asked = new ArrayList<>();
+    private final TestCertificates certificates;
+    private double randomShare = 0.5; // the middle: no jitter
+    private @Nullable String outage;
+    private CertificateSource source;
+
+    CertificateSourceTest() throws Exception {
+        certificates = new TestCertificates();
+        source = source();
+    }
+
+    @BeforeEach
+    void start() {
+        source = source();
+    }
+
+    private CertificateSource source() {
+        var random = new RandomGenerator() {
+            @Override
+            public long nextLong() {
+                return 0;
+            }
+
+            @Override
+            public double nextDouble() {
+                return randomShare;
+            }
+        };
+        return new CertificateSource(this::certify, requests::add, timer, random);
+    }
+
+    private CertificateBundle certify(SpiffeId identity) throws IOException {
+        asked.add(identity);
+        if (outage != null) {
+            throw new IOException(outage);
+        }
+        try {
+            return certificates.bundle(identity, timer.now(), timer.now().plus(LIFE));
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void manyConnectionsShareOneRequest() {
+        var waiting = new ArrayList<CompletableFuture<MeshTls>>();
+        for (int i = 0; i < 100; i++) {
+            waiting.add(get(CART));
+        }
+        assertThat(requests).hasSize(1);
+
+        runRequests();
+
+        assertThat(asked).containsExactly(CART);
+        assertThat(waiting)
+                .allSatisfy(answer -> assertThat(answer)
+                        .isCompletedWithValueMatching(tls -> tls.identity().equals(CART)));
+        assertThat(get(CART).join()).isSameAs(waiting.getFirst().join());
+    }
+
+    @Test
+    void atMostEightRunAtOnceAndThoseThatConnectionsWaitForGoFirst() {
+        for (int i = 0; i < 20; i++) {
+            source.prefetch(id("pod-" + i));
+        }
+        assertThat(requests).hasSize(8);
+        var _ = get(id("pod-19"));
+        var _ = get(id("new"));
+
+        requests.remove().run(); // pod-0
+        requests.remove().run(); // pod-1
+        while (requests.size() > 2) {
+            requests.remove().run();
+        }
+        runRequests();
+
+        assertThat(asked.subList(0, 10))
+                .containsExactly(
+                        id("pod-0"),
+                        id("pod-1"),
+                        id("pod-2"),
+                        id("pod-3"),
+                        id("pod-4"),
+                        id("pod-5"),
+                        id("pod-6"),
+                        id("pod-7"),
+                        id("pod-19"),
+                        id("new"));
+        assertThat(asked).hasSize(21).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void renewalsComeLast() {
+        source.prefetch(CART);
+        runRequests();
+        for (int i = 0; i < 8; i++) {
+            source.prefetch(id("busy-" + i));
+        }
+        timer.advance(LIFE.dividedBy(2)); // cart's renewal queues
+        source.prefetch(id("joined"));
+        var _ = get(id("waited-for"));
+        asked.clear();
+
+        runRequests();
+
+        assertThat(asked.subList(8, 11)).containsExactly(id("waited-for"), id("joined"), CART);
+    }
+
+    @Test
+    void aCertificateIsThereBeforeTheFirstConnection() {
+        source.prefetch(CART);
+        runRequests();
+
+        assertThat(get(CART)).isCompleted();
+        assertThat(asked).hasSize(1);
+    }
+
+    /// I7: half of the lifetime ± 10 %.
+    @Test
+    void isRenewedAtHalfOfItsLifeWithJitter() {
+        for (var share : new double[] {0, 0.5, 1}) {
+            var first = id("jitter-" + (int) (share * 10));
+            randomShare = share;
+            source.prefetch(first);
+            runRequests();
+            assertThat(timer.waiting()).containsExactly(Duration.ofMinutes((long) (24 * 60 * (0.45 + 0.1 * share))));
+            source.forget(first);
+        }
+    }
+
+    @Test
+    void theNewOneReplacesTheOldOne() {
+        source.prefetch(CART);
+        runRequests();
+        var old = get(CART).join();
+
+        timer.advance(LIFE.dividedBy(2));
+        assertThat(get(CART).join())
+                .as("the old one serves while the request runs")
+                .isSameAs(old);
+        runRequests();
+
+        assertThat(get(CART).join()).isNotSameAs(old);
+        assertThat(timer.waiting()).as("one renewal").hasSize(1);
+    }
+
+    /// I9: pauses from 1 s, doubling, at most 150 s; I10: no certificate after its end.
+    @Test
+    void aCaThatIsAwayLeavesTheValidCertificateInUseUntilItEnds() {
+        source.prefetch(CART);
+        runRequests();
+        outage = "CA away";
+        timer.advance(LIFE.dividedBy(2));
+        var pauses = new ArrayList<Long>();
+        long attempts = 0;
+        while (timer.now().isBefore(get(CART).join().notAfter().minusSeconds(200))) {
+            runRequests();
+            attempts++;
+            var pause = timer.waiting().getFirst();
+            pauses.add(pause.toSeconds());
+            timer.advance(pause);
+            assertThat(get(CART))
+                    .isCompletedWithValueMatching(tls -> timer.now().isBefore(tls.notAfter()));
+        }
+        assertThat(pauses.subList(0, 10)).containsExactly(1L, 2L, 4L, 8L, 16L, 32L, 64L, 128L, 150L, 150L);
+
+        timer.advance(Duration.ofSeconds(200));
+        runRequests();
+        assertThat(get(CART))
+                .failsWithin(Duration.ZERO)
+                .withThrowableThat()
+                .havingCause()
+                .isInstanceOf(CertificateUnavailableException.class)
+                .withMessage("no certificate for " + CART + ": CA away");
+        assertThat(source.states())
+                .singleElement()
+                .satisfies(state -> assertThat(state.lastError()).isEqualTo("CA away"));
+
+        outage = null;
+        var back = timer.waiting().getFirst();
+        timer.advance(back);
+        runRequests();
+        assertThat(get(CART)).isCompletedWithValueMatching(tls -> timer.now().isBefore(tls.notAfter()));
+        System.out.printf(
+                "hazard I9: CA away for 12 h, %d attempts, 0 connections refused before the end, renewed %d s after"
+                        + " its return%n",
+                attempts, back.toSeconds());
+    }
+
+    @Test
+    void thePausesOfSeveralIdentitiesDiffer() {
+        outage = "CA away";
+        randomShare = 0;
+        source.prefetch(id("a"));
+        runRequests();
+        randomShare = 1;
+        source.prefetch(id("b"));
+        runRequests();
+
+        assertThat(timer.waiting()).containsExactly(Duration.ofMillis(800), Duration.ofMillis(1_200));
+    }
+
+    /// A CA that has not heard of a pod yet refuses once or twice: connections outlast that.
+    @Test
+    void connectionsHearOfAFailureOnlyAfterTheThirdInARow() {
+        outage = "not found on this node";
+        var early = get(CART);
+        runRequests();
+        timer.advance(Duration.ofSeconds(1));
+        runRequests();
+        assertThat(early).isNotDone();
+
+        timer.advance(Duration.ofSeconds(2));
+        runRequests();
+
+        assertThat(early).isCompletedExceptionally();
+        assertThat(get(CART)).as("during the pause").isCompletedExceptionally();
+        assertThat(requests).isEmpty();
+    }
+
+    /// Without a workload nobody renews: the next connection has to ask, or it is refused for ever.
+    @Test
+    void anIdentityWithoutWorkloadsIsAskedForAgainAfterItsPause() {
+        outage = "CA away";
+        var _ = get(CART);
+        for (int i = 0; i < 3; i++) {
+            runRequests();
+            timer.advance(Duration.ofSeconds(4));
+        }
+        outage = null;
+
+        var answer = get(CART);
+        runRequests();
+
+        assertThat(answer).isCompletedWithValueMatching(tls -> tls.identity().equals(CART));
+    }
+
+    @Test
+    void oneThatArrivesForALateConnectionDoesNotStayForEver() {
+        var _ = get(CART);
+        runRequests();
+        assertThat(source.states()).hasSize(1);
+
+        timer.advance(LIFE.dividedBy(2));
+
+        assertThat(source.states()).isEmpty();
+        assertThat(timer.waiting()).isEmpty();
+    }
+
+    @Test
+    void theLastWorkloadTakesTheCertificateWithIt() {
+        source.prefetch(CART);
+        source.prefetch(CART);
+        runRequests();
+
+        source.forget(CART);
+        assertThat(source.states()).hasSize(1);
+        source.forget(CART);
+
+        assertThat(source.states()).isEmpty();
+        assertThat(timer.waiting()).as("no renewal is left").isEmpty();
+    }
+
+    @Test
+    void forgettingWhileTheRequestRunsAnswersTheWaitersAndKeepsNothing() {
+        source.prefetch(CART);
+        var answer = get(CART);
+
+        source.forget(CART);
+        runRequests();
+
+        assertThat(answer).isCompletedWithValueMatching(tls -> tls.identity().equals(CART));
+        assertThat(source.states()).isEmpty();
+        assertThat(timer.waiting()).isEmpty();
+    }
+
+    @Test
+    void forgettingWhatIsQueuedFailsTheWaitersAndAsksNobody() {
+        for (int i = 0; i < 8; i++) {
+            source.prefetch(id("busy-" + i));
+        }
+        source.prefetch(CART);
+        var answer = get(CART);
+
+        source.forget(CART);
+        runRequests();
+
+        assertThat(answer).isCompletedExceptionally();
+        assertThat(asked).doesNotContain(CART);
+    }
+
+    @Test
+    void aFailureAfterForgettingIsNotRetried() {
+        outage = "CA away";
+        source.prefetch(CART);
+        var answer = get(CART);
+        source.forget(CART);
+
+        runRequests();
+
+        assertThat(answer).isCompletedExceptionally();
+        assertThat(timer.waiting()).isEmpty();
+    }
+
+    /// I11: the clock is set forward past the end. The certificate is replaced, and renewed once per life from then on.
+    @Test
+    void aJumpOfTheWallClockLeavesOneRenewal() {
+        source.prefetch(CART);
+        runRequests();
+
+        timer.jump(LIFE.plusHours(1));
+        var answer = get(CART);
+        assertThat(answer).isNotDone();
+        runRequests();
+
+        assertThat(answer).isCompletedWithValueMatching(tls -> timer.now().isBefore(tls.notAfter()));
+        assertThat(timer.waiting()).hasSize(1);
+    }
+
+    /// I11: a clock behind the CA's asks again, but never in a tight loop.
+    @Test
+    void aClockBehindTheCasAsksAgainEachSecond() {
+        var ahead = new CertificateSource(
+                identity -> {
+                    try {
+                        var begin = timer.now().plus(Duration.ofHours(1));
+                        return certificates.bundle(identity, begin, begin.plus(LIFE));
+                    } catch (Exception e) {
+                        throw new AssertionError(e);
+                    }
+                },
+                requests::add,
+                timer,
+                RandomGenerator.getDefault());
+        ahead.prefetch(CART);
+        runRequests();
+
+        assertThat(timer.waiting()).containsExactly(Duration.ofSeconds(1));
+    }
+
+    private CompletableFuture<MeshTls> get(SpiffeId identity) {
+        return source.get(identity).toCompletableFuture();
+    }
+
+    private void runRequests() {
+        while (!requests.isEmpty()) {
+            requests.remove().run();
+        }
+    }
+}
