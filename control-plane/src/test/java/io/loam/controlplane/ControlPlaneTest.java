@@ -105,15 +105,15 @@ class ControlPlaneTest {
         var proxy = new Proxy(token("node-agent"), "node-1");
         var generation = controlPlane.publish(state(SERVICE));
 
+        var policies = proxy.response();
+        assertThat(policies.getTypeUrl()).isEqualTo(ResourceNames.AUTHORIZATION_TYPE);
+        proxy.confirm(policies);
         var first = proxy.response();
         assertThat(first.getResourcesList())
                 .extracting(Resource::getName)
                 .containsExactly("shop/cart.shop.svc.cluster.local");
         assertThat(first.getResources(0).getAliasesList()).containsExactly("/10.96.0.7");
         proxy.confirm(first);
-        var policies = proxy.response();
-        assertThat(policies.getTypeUrl()).isEqualTo(ResourceNames.AUTHORIZATION_TYPE);
-        proxy.confirm(policies);
 
         controlPlane.publish(state(""));
         var second = proxy.response();
@@ -191,7 +191,7 @@ class ControlPlaneTest {
             var metadata = Struct.newBuilder()
                     .putFields(
                             "NODE_NAME", Value.newBuilder().setStringValue(node).build());
-            for (var type : List.of(ResourceNames.ADDRESS_TYPE, ResourceNames.AUTHORIZATION_TYPE)) {
+            for (var type : List.of(ResourceNames.AUTHORIZATION_TYPE, ResourceNames.ADDRESS_TYPE)) {
                 requests.onNext(DeltaDiscoveryRequest.newBuilder()
                         .setNode(Node.newBuilder().setId("ztunnel~test").setMetadata(metadata))
                         .setTypeUrl(type)

@@ -112,7 +112,7 @@ final class ProxyStream implements StreamObserver<DeltaDiscoveryRequest> {
                 continue;
             }
             if (type == ResourceType.ADDRESS && subscription.isFullSync() && !gate.enter(turn)) {
-                return; // called again when it is our turn; policies wait, too, to keep the order
+                return; // called again when it is our turn
             }
             var difference = subscription.next(mesh, node);
             if (difference != null) {

@@ -3,11 +3,11 @@ package io.loam.controlplane.xds;
 import io.loam.protocol.xds.ResourceNames;
 import java.util.Optional;
 
-/// What can be subscribed to, in the order in which a change is sent: policies may name nothing a proxy has not
-/// heard of.
+/// What can be subscribed to, in the order in which a change is sent: policies first, so that a workload is never
+/// served before the policies that came with it are known.
 public enum ResourceType {
-    ADDRESS(ResourceNames.ADDRESS_TYPE),
-    AUTHORIZATION(ResourceNames.AUTHORIZATION_TYPE);
+    AUTHORIZATION(ResourceNames.AUTHORIZATION_TYPE),
+    ADDRESS(ResourceNames.ADDRESS_TYPE);
 
     private final String typeUrl;
 
