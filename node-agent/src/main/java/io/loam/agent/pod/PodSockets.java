@@ -4,6 +4,7 @@ import io.loam.protocol.linux.Netns;
 import io.loam.protocol.linux.SocketOptions;
 import io.loam.runtime.config.SocketConfig;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollServerSocketChannel;
@@ -37,8 +38,8 @@ public final class PodSockets {
 
     /// An unregistered listener, dual-stack or IPv4 only as configured.
     public EpollServerSocketChannel listener() throws IOException {
-        var channel = netns.call(() ->
-                new EpollServerSocketChannel(config.ipv6() ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET));
+        var family = config.ipv6() ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET;
+        var channel = opened(() -> new EpollServerSocketChannel(family));
         try {
             set(channel, SocketOptions.MARK, config.mark());
             set(channel, EpollChannelOption.IP_TRANSPARENT, true);
@@ -56,7 +57,7 @@ public final class PodSockets {
 
     /// An unregistered socket of the target's family with the pod's own address as source.
     public EpollSocketChannel dialling(InetAddress target) throws IOException {
-        var channel = netns.call(() -> new EpollSocketChannel(family(target)));
+        var channel = opened(() -> new EpollSocketChannel(family(target)));
         try {
             set(channel, SocketOptions.MARK, config.mark());
             set(channel, EpollChannelOption.IP_BIND_ADDRESS_NO_PORT, true);
@@ -118,6 +119,15 @@ public final class PodSockets {
 
     public SocketConfig config() {
         return config;
+    }
+
+    /// Netty reports a socket that cannot be had, for example for want of descriptors, as if it were a bug.
+    private <C extends Channel> C opened(Netns.Task<C, RuntimeException> open) throws IOException {
+        try {
+            return netns.call(open);
+        } catch (ChannelException e) {
+            throw new IOException(String.valueOf(e.getMessage()), e);
+        }
     }
 
     private static SocketProtocolFamily family(InetAddress target) {

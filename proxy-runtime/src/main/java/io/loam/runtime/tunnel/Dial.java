@@ -4,7 +4,6 @@ import io.loam.protocol.hbone.HboneClientHandler;
 import io.loam.protocol.hbone.Tunnel;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
@@ -87,10 +86,19 @@ final class Dial implements Tunnel.Listener {
         connect(tls.getNow());
     }
 
+    /// The socket is opened before the bootstrap sees it: one that cannot be had (no descriptors left) would come back
+    /// as a channel without a loop, and its listener would run on a thread that is not ours.
     private void connect(ClientTls tls) {
+        Channel socket;
+        try {
+            socket = parts.sockets().open(key);
+        } catch (Exception e) {
+            fail(new OpenFailure.DialFailed(e));
+            return;
+        }
         var connected = new Bootstrap()
                 .group(parts.loop())
-                .channelFactory(this::openSocket)
+                .channelFactory(() -> socket)
                 .option(
                         ChannelOption.CONNECT_TIMEOUT_MILLIS,
                         Math.toIntExact(parts.config().connectTimeout().toMillis()))
@@ -98,14 +106,6 @@ final class Dial implements Tunnel.Listener {
                 .connect(key.destination(), new InetSocketAddress(key.sourceAddress(), 0));
         channel = connected.channel();
         var _ = connected.addListener((ChannelFutureListener) this::onConnected);
-    }
-
-    private Channel openSocket() {
-        try {
-            return parts.sockets().open(key);
-        } catch (Exception e) {
-            throw new ChannelException("no socket for " + key.destination(), e);
-        }
     }
 
     private void onConnected(ChannelFuture connected) {
