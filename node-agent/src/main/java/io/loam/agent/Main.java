@@ -15,6 +15,20 @@ public final class Main {
 
     private Main() {}
 
+    /// A JVM that a signal ends exits with 128 + the signal, whatever its hooks have done; whoever watches the process
+    /// would take an orderly end for a crash.
+    @SuppressWarnings("SystemExitOutsideMain") // the end of main, on the thread that a signal leaves us
+    private static void drainAndHalt(Agent agent) {
+        int code = 0;
+        try {
+            agent.drain();
+        } catch (RuntimeException e) {
+            log.error("drain failed", e);
+            code = 1;
+        }
+        Runtime.getRuntime().halt(code);
+    }
+
     static void main() throws InterruptedException {
         AgentConfig config;
         try {
@@ -28,7 +42,7 @@ public final class Main {
         try {
             var agent = Agent.start(config);
             // The hook runs the drain, because the JVM stops when the last hook is done and not before.
-            Runtime.getRuntime().addShutdownHook(new Thread(agent::drain, "loam-drain"));
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> drainAndHalt(agent), "loam-drain"));
             agent.awaitQuit(); // returns on /quitquitquit; a signal runs the hook instead
             System.exit(0);
         } catch (IOException e) {

@@ -2,8 +2,8 @@ package io.loam.runtime.metrics;
 
 import com.sun.management.UnixOperatingSystemMXBean;
 import io.netty.util.internal.PlatformDependent;
+import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
-import io.prometheus.metrics.core.metrics.Info;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.lang.management.ManagementFactory;
 
@@ -13,12 +13,13 @@ public final class ProcessMetrics {
 
     /// @param component value of the label in `istio_build`
     public static void register(PrometheusRegistry registry, String component, String version) {
-        Info.builder()
-                .name("istio_build_info")
+        Gauge.builder() // an Info would be called istio_build_info, and dashboards ask for istio_build
+                .name("istio_build")
                 .help("The program and its version")
                 .labelNames("component", "tag")
                 .register(registry)
-                .addLabelValues(component, version);
+                .labelValues(component, version)
+                .set(1);
         if (ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean system) {
             gauge(registry, "process_open_fds", "Open descriptors", system::getOpenFileDescriptorCount);
             gauge(registry, "process_max_fds", "Limit of open descriptors", system::getMaxFileDescriptorCount);
