@@ -22,6 +22,8 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -68,12 +70,19 @@ public final class XdsClient implements AutoCloseable {
         this.view = view;
         this.readiness = readiness;
         this.metrics = new XdsMetrics(registry);
-        this.assembly = new MeshAssembly(view, Set.of("istio-system", "loam-system", node.podNamespace()));
+        this.assembly = new MeshAssembly(view, rootNamespaces(node.podNamespace()));
         this.backoff = new Backoff(FIRST_PAUSE, LONGEST_PAUSE, PAUSE_JITTER, random);
         for (var type : ResourceType.values()) {
             readiness.pending(task(type));
         }
         thread = Thread.ofPlatform().daemon().name("loam-xds").unstarted(this::run);
+    }
+
+    /// Whose policies hold for the whole mesh: Istio's, ours, and the one that this proxy runs in.
+    ///
+    /// @param own may be one of the others
+    static Set<String> rootNamespaces(String own) {
+        return Stream.of("istio-system", "loam-system", own).collect(Collectors.toUnmodifiableSet());
     }
 
     /// Begins to connect; returns at once.
