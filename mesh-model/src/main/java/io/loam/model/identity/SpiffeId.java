@@ -24,7 +24,12 @@ public record SpiffeId(String trustDomain, String namespace, String serviceAccou
         if (!uri.startsWith(SCHEME)) {
             return Optional.empty();
         }
-        var parts = uri.substring(SCHEME.length()).split("/", -1);
+        return parsePrincipal(uri.substring(SCHEME.length()));
+    }
+
+    /// Reads the form of {@link #principal}, as strictly as {@link #parse} does.
+    public static Optional<SpiffeId> parsePrincipal(String principal) {
+        var parts = principal.split("/", -1);
         if (parts.length != 5 || !parts[1].equals("ns") || !parts[3].equals("sa")) {
             return Optional.empty();
         }

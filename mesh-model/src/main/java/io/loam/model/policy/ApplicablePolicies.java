@@ -1,7 +1,6 @@
 package io.loam.model.policy;
 
 import io.loam.model.policy.AuthorizationPolicy.Action;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
@@ -13,8 +12,8 @@ import org.jspecify.annotations.Nullable;
 public final class ApplicablePolicies {
     public static final ApplicablePolicies NONE = of(List.of(), List.of());
 
-    private final CompiledPolicy[] deny;
-    private final CompiledPolicy[] allow;
+    private final PolicyTable deny;
+    private final PolicyTable allow;
     private final CompiledPolicy[] dryRunDeny;
     private final CompiledPolicy[] dryRunAllow;
     private final Verdict.NotMatched notMatched;
@@ -22,11 +21,11 @@ public final class ApplicablePolicies {
     private final Verdict.@Nullable Undecided undecided;
 
     private ApplicablePolicies(List<CompiledPolicy> policies, List<String> unknown) {
-        this.deny = select(policies, Action.DENY, false);
-        this.allow = select(policies, Action.ALLOW, false);
-        this.dryRunDeny = select(policies, Action.DENY, true);
-        this.dryRunAllow = select(policies, Action.ALLOW, true);
-        this.notMatched = new Verdict.NotMatched(allow.length);
+        this.deny = PolicyTable.of(select(policies, Action.DENY, false));
+        this.allow = PolicyTable.of(select(policies, Action.ALLOW, false));
+        this.dryRunDeny = select(policies, Action.DENY, true).toArray(CompiledPolicy[]::new);
+        this.dryRunAllow = select(policies, Action.ALLOW, true).toArray(CompiledPolicy[]::new);
+        this.notMatched = new Verdict.NotMatched(allow.size());
         this.unknown = List.copyOf(unknown);
         this.undecided = unknown.isEmpty() ? null : new Verdict.Undecided(unknown.getFirst());
     }
@@ -41,11 +40,11 @@ public final class ApplicablePolicies {
         return new ApplicablePolicies(sorted, unknown);
     }
 
-    private static CompiledPolicy[] select(List<CompiledPolicy> policies, Action action, boolean dryRun) {
+    private static List<CompiledPolicy> select(List<CompiledPolicy> policies, Action action, boolean dryRun) {
         return policies.stream()
                 .filter(policy ->
                         policy.source().action() == action && policy.source().dryRun() == dryRun)
-                .toArray(CompiledPolicy[]::new);
+                .toList();
     }
 
     /// Policies that the workload names and that are not known. Where ztunnel skips them with a warning (wire
@@ -61,17 +60,17 @@ public final class ApplicablePolicies {
 
     /// Everything that applies, for dumps.
     public List<AuthorizationPolicy> all() {
-        return Stream.of(deny, allow, dryRunDeny, dryRunAllow)
-                .flatMap(Arrays::stream)
+        return Stream.of(deny.inOrder(), allow.inOrder(), List.of(dryRunDeny), List.of(dryRunAllow))
+                .flatMap(List::stream)
                 .map(CompiledPolicy::source)
                 .toList();
     }
 
-    CompiledPolicy[] deny() {
+    PolicyTable deny() {
         return deny;
     }
 
-    CompiledPolicy[] allow() {
+    PolicyTable allow() {
         return allow;
     }
 

@@ -12,23 +12,19 @@ public final class Authorizer {
 
     /// Enforced policies only. Allocates nothing; may be called from any thread.
     public static Verdict decide(ApplicablePolicies policies, ConnectionAttributes connection) {
-        for (var policy : policies.deny()) {
-            int rule = policy.firstMatchingRule(connection);
-            if (rule >= 0) {
-                return policy.denied(rule);
-            }
+        var denying = policies.deny().firstMatch(connection);
+        if (denying != null) {
+            return denying.denied(denying.firstMatchingRule(connection));
         }
         var undecided = policies.undecided();
         if (undecided != null) {
             return undecided;
         }
-        var allow = policies.allow();
-        for (var policy : allow) {
-            if (policy.firstMatchingRule(connection) >= 0) {
-                return policy.allowed();
-            }
+        var allowing = policies.allow().firstMatch(connection);
+        if (allowing != null) {
+            return allowing.allowed();
         }
-        return allow.length == 0 ? NO_ALLOW_POLICY : policies.notMatched();
+        return policies.allow().size() == 0 ? NO_ALLOW_POLICY : policies.notMatched();
     }
 
     /// What the dry-run policies would have done, in the order they would have been asked. Nothing of it is
