@@ -9,6 +9,7 @@ import io.loam.model.service.LoadBalancing;
 import io.loam.model.service.Service;
 import io.loam.model.workload.Workload;
 import io.loam.model.workload.Workload.Status;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -29,8 +30,8 @@ public class EndpointChoiceBenchmark {
     public int endpoints;
 
     private final SplittableRandom random = new SplittableRandom(3);
-    private final Service any = Meshes.service(0, LoadBalancing.ANY);
-    private final Service near = Meshes.service(0, Meshes.NEAR);
+    private Service any = Meshes.service(0, LoadBalancing.ANY);
+    private Service near = Meshes.service(0, Meshes.NEAR);
     private MeshSnapshot anyMesh = MeshSnapshot.EMPTY;
     private MeshSnapshot nearMesh = MeshSnapshot.EMPTY;
     private MeshDelta[] changes = {};
@@ -40,6 +41,8 @@ public class EndpointChoiceBenchmark {
     public void build() {
         anyMesh = Meshes.of(endpoints, 1, LoadBalancing.ANY);
         nearMesh = Meshes.of(endpoints, 1, Meshes.NEAR);
+        any = Objects.requireNonNull(anyMesh.service(any.key()));
+        near = Objects.requireNonNull(nearMesh.service(near.key()));
         changes = new MeshDelta[] {becomes(Status.UNHEALTHY), becomes(Status.HEALTHY)};
     }
 

@@ -149,6 +149,15 @@ public final class MeshSnapshot {
         return service.loadBalancing().health() == HealthPolicy.ALLOW_ALL ? known.all() : known.healthy();
     }
 
+    /// Room for what is worked out from the endpoints of a service, until one of them changes.
+    ///
+    /// @return null if the service is not known as it is given here, or has no endpoints
+    @SuppressWarnings("ReferenceEquality") // another declaration of the service is another object
+    public @Nullable CandidateCache candidates(Service service) {
+        var known = endpoints.get(service.key());
+        return known == null || services.get(service.key()) != service ? null : known.candidates();
+    }
+
     /// The identities a service accepts for its endpoints besides their own. Subject alternative names that are
     /// no workload identity are left out.
     public Set<SpiffeId> acceptedIdentities(NamespacedHostname key) {

@@ -1,14 +1,36 @@
 package io.loam.model.mesh;
 
 import io.loam.model.workload.Workload.Status;
+import org.jspecify.annotations.Nullable;
 
 /// The workloads that say they belong to a service, by uid. Kept whether or not the service is known: endpoints
 /// may arrive before it.
-///
-/// @param all for services that send to unhealthy endpoints too
-/// @param healthy the same map as long as all are healthy
-record ServiceEndpoints(PersistentMap<String, Endpoint> all, PersistentMap<String, Endpoint> healthy) {
+final class ServiceEndpoints {
     static final ServiceEndpoints NONE = new ServiceEndpoints(PersistentMap.empty(), PersistentMap.empty());
+
+    private final PersistentMap<String, Endpoint> all;
+    private final PersistentMap<String, Endpoint> healthy;
+    private final CandidateCache candidates = new CandidateCache();
+
+    private ServiceEndpoints(PersistentMap<String, Endpoint> all, PersistentMap<String, Endpoint> healthy) {
+        this.all = all;
+        this.healthy = healthy;
+    }
+
+    /// For services that send to unhealthy endpoints too.
+    PersistentMap<String, Endpoint> all() {
+        return all;
+    }
+
+    /// The same map as {@link #all} as long as all are healthy.
+    PersistentMap<String, Endpoint> healthy() {
+        return healthy;
+    }
+
+    /// What was worked out from exactly these endpoints.
+    CandidateCache candidates() {
+        return candidates;
+    }
 
     ServiceEndpoints with(Endpoint endpoint) {
         var uid = endpoint.workload().uid();
@@ -26,5 +48,15 @@ record ServiceEndpoints(PersistentMap<String, Endpoint> all, PersistentMap<Strin
 
     private boolean areAllHealthy() {
         return all.size() == healthy.size();
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof ServiceEndpoints that && all.equals(that.all) && healthy.equals(that.healthy);
+    }
+
+    @Override
+    public int hashCode() {
+        return all.hashCode();
     }
 }

@@ -5,18 +5,24 @@ import static io.loam.model.Meshes.pod;
 import static io.loam.model.Meshes.service;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.ThreadMXBean;
 import io.loam.model.Meshes;
 import io.loam.model.Meshes.WorkloadBuilder;
 import io.loam.model.decision.EndpointChoice.Purpose;
+import io.loam.model.mesh.MeshDelta;
+import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.service.LoadBalancing;
 import io.loam.model.service.LoadBalancing.HealthPolicy;
 import io.loam.model.service.LoadBalancing.Mode;
 import io.loam.model.service.LoadBalancing.Scope;
+import io.loam.model.service.Service;
 import io.loam.model.workload.Locality;
 import io.loam.model.workload.Workload;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -96,6 +102,86 @@ final class EndpointChoiceTest {
         assertThat(chosen(LoadBalancing.ANY, lost, behindGateway)).containsOnlyKeys("gateway");
     }
 
+    /// What was worked out for one mesh must not outlive a change of the endpoints or of the service.
+    @Test
+    void seesEachChangeAtOnce() {
+        var a = endpoint("a", "r1", "z1").build();
+        var b = endpoint("b", "r2", "z2").build();
+        var any = service("cart", "10.96.0.1").build();
+        var mesh = Meshes.mesh(a, any);
+        assertThat(chosenIn(mesh)).containsOnlyKeys("a");
+
+        mesh = mesh.apply(MeshDelta.builder().upsert(b).build());
+        assertThat(chosenIn(mesh)).containsOnlyKeys("a", "b");
+
+        var strict = balancing(Mode.STRICT, List.of(Scope.REGION));
+        var near = service("cart", "10.96.0.1").with(s -> s.balancing = strict).build();
+        mesh = mesh.apply(MeshDelta.builder().upsert(near).build());
+        assertThat(chosenIn(mesh)).containsOnlyKeys("a");
+
+        mesh = mesh.apply(MeshDelta.builder().removeWorkload(a.uid()).build());
+        assertThat(chosenIn(mesh)).isEmpty();
+    }
+
+    @Test
+    void keepsPlacesAndPortsApart() {
+        var failover = balancing(Mode.FAILOVER, List.of(Scope.REGION));
+        var ports = List.of(Meshes.port(80, 8080), Meshes.port(81, 8081));
+        var cart = service("cart", "10.96.0.1")
+                .with(s -> {
+                    s.balancing = failover;
+                    s.ports = ports.subList(0, 1);
+                })
+                .build();
+        var onlyHere = endpoint("a", "r1", "z1");
+        var serves81 = pod("b", "10.0.0.9")
+                .of(key("shop", "cart"), ports.get(1))
+                .with(w -> w.locality = new Locality("r2", "z2", ""));
+        var mesh = Meshes.mesh(onlyHere, serves81, cart);
+        var elsewhere = endpoint("elsewhere", "r2", "z9").build();
+        for (int round = 0; round < 2; round++) {
+            assertThat(nameOf(mesh, 80, SOURCE)).isEqualTo("a");
+            assertThat(nameOf(mesh, 80, elsewhere)).isEqualTo("b");
+            assertThat(nameOf(mesh, 81, SOURCE)).isEqualTo("b");
+        }
+    }
+
+    @Test
+    void choosesWithoutAllocating() {
+        var resources = new ArrayList<Object>();
+        for (int i = 0; i < 500; i++) {
+            int capacity = 1 + i % 3;
+            resources.add(pod("e" + i, "10.1." + (i >> 8) + "." + (i & 0xff))
+                    .of(key("shop", "cart"))
+                    .with(w -> w.capacity = capacity));
+        }
+        resources.add(service("cart", "10.96.0.1"));
+        var mesh = Meshes.mesh(resources.toArray());
+        var cart = Objects.requireNonNull(mesh.service(key("shop", "cart")));
+        var random = new SplittableRandom(3);
+        chooseManyTimes(mesh, cart, random);
+        var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        chooseManyTimes(mesh, cart, random);
+        long allocated = threads.getCurrentThreadAllocatedBytes() - before;
+
+        assertThat(allocated).as("bytes for 100,000 choices").isLessThan(4096);
+    }
+
+    private static void chooseManyTimes(MeshSnapshot mesh, Service service, SplittableRandom random) {
+        for (int i = 0; i < 100_000; i++) {
+            if (EndpointChoice.choose(mesh, service, 80, SOURCE, Purpose.ENDPOINT, random) == null) {
+                throw new AssertionError("no endpoint");
+            }
+        }
+    }
+
+    private static String nameOf(MeshSnapshot mesh, int port, Workload source) {
+        var cart = Objects.requireNonNull(mesh.service(key("shop", "cart")));
+        var chosen = EndpointChoice.choose(mesh, cart, port, source, Purpose.ENDPOINT, new SplittableRandom(1));
+        return chosen == null ? "none" : chosen.workload().name();
+    }
+
     private static LoadBalancing balancing(Mode mode, List<Scope> preferences) {
         return new LoadBalancing(preferences, mode, HealthPolicy.ONLY_HEALTHY);
     }
@@ -116,7 +202,11 @@ final class EndpointChoiceTest {
                 service("cart", "10.96.0.1").with(s -> s.balancing = balancing).build();
         var resources = new ArrayList<Object>(List.of(endpoints));
         resources.add(service);
-        var mesh = Meshes.mesh(resources.toArray());
+        return chosenIn(Meshes.mesh(resources.toArray()));
+    }
+
+    private static Map<String, Integer> chosenIn(MeshSnapshot mesh) {
+        var service = Objects.requireNonNull(mesh.service(key("shop", "cart")));
         var random = new SplittableRandom(3);
         var counts = new TreeMap<String, Integer>();
         for (int i = 0; i < 2_000; i++) {
