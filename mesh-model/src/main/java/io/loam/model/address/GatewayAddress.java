@@ -1,8 +1,15 @@
 package io.loam.model.address;
 
 /// How to reach a waypoint or an east-west gateway.
+///
+/// @param hbonePort 1 to 65535; 0, which is what a peer sends that leaves it out, stands for 15008
 public record GatewayAddress(Destination destination, int hbonePort) {
+    private static final int DEFAULT_HBONE_PORT = 15008;
+
     public GatewayAddress {
+        if (hbonePort == 0) {
+            hbonePort = DEFAULT_HBONE_PORT;
+        }
         if (hbonePort < 0 || hbonePort > 65535) {
             throw new IllegalArgumentException("hbone port: " + hbonePort + " (expected: 0 to 65535)");
         }

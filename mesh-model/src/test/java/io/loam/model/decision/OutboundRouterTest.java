@@ -10,8 +10,11 @@ import static io.loam.model.Meshes.port;
 import static io.loam.model.Meshes.service;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.loam.model.Meshes;
 import io.loam.model.Meshes.ServiceBuilder;
 import io.loam.model.Meshes.WorkloadBuilder;
+import io.loam.model.address.GatewayAddress;
+import io.loam.model.address.GatewayAddress.Destination;
 import io.loam.model.decision.OutboundRoute.Plaintext;
 import io.loam.model.decision.OutboundRoute.Refused;
 import io.loam.model.decision.OutboundRoute.Tunnel;
@@ -137,6 +140,16 @@ final class OutboundRouterTest {
                         waypoint().build(),
                         service,
                         Via.SERVICE_WAYPOINT));
+    }
+
+    /// Wire reference, 4.3: what a peer sends that leaves the port of a waypoint out.
+    @Test
+    void reachesAWaypointWithoutPortOnTheUsualOne() {
+        var waypoint = pod("waypoint-1", "10.0.0.5").build();
+        var reference = new GatewayAddress(new Destination.ByAddress(Meshes.address("10.0.0.5")), 0);
+        var service = service("cart", "10.96.0.1").with(s -> s.waypoint = reference);
+
+        assertThat(tunnel(route(mesh(cart(), waypoint, service), VIP)).peer()).isEqualTo(at("10.0.0.5", 15008));
     }
 
     @Test
