@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Running pods join and leave the mesh by label alone, and nothing that is open at that moment is hurt (hazards C10 and
+/// Running pods join and leave the mesh by label alone, and nothing that is open is hurt (hazards C10 and
 /// C11): a real lab, agents and redis.
 ///
 /// Whether a connection goes through a proxy is told by the port redis sees: the proxy keeps the caller's address, but
@@ -105,8 +105,10 @@ final class EnrolmentNetnsIT {
                     "hazard C10: %d of %d connections older than joining, %d of %d older than leaving live on%n",
                     before.size(), before.size(), tunnelled.size(), tunnelled.size());
         }
-        long took = await("no rules left", () -> bench.rules("shop/cache").isBlank()
-                && bench.rules("shop/caller").isBlank());
+        long took = await(
+                "no rules left",
+                () -> bench.rules("shop/cache").isBlank()
+                        && bench.rules("shop/caller").isBlank());
         System.out.printf("hazard C11: rules gone %d ms after the last tunnelled connection%n", took / 1_000_000);
         assertThat(Duration.ofNanos(took)).isLessThan(Duration.ofSeconds(2));
     }
@@ -120,7 +122,9 @@ final class EnrolmentNetnsIT {
             bench.awaitMesh(true, "shop/caller");
             bench.awaitMesh(false, "shop/cache");
             awaitNoRules("shop/cache");
-            assertThat(connections.open("outside/stranger", bench.ipv4("shop/cache")).isCaptured())
+            assertThat(connections
+                            .open("outside/stranger", bench.ipv4("shop/cache"))
+                            .isCaptured())
                     .isFalse();
             assertThat(connections.open("shop/caller", bench.ipv4("shop/cache")).isCaptured())
                     .as("the caller's side still captures")
@@ -133,7 +137,9 @@ final class EnrolmentNetnsIT {
             bench.awaitMesh(true, "shop/cache");
 
             // Then it alone is captured
-            assertThat(connections.open("outside/stranger", bench.ipv4("shop/cache")).isCaptured())
+            assertThat(connections
+                            .open("outside/stranger", bench.ipv4("shop/cache"))
+                            .isCaptured())
                     .isTrue();
             await("no rules in the caller", () -> !bench.rules("shop/caller").contains("redirect"));
         } finally {
@@ -176,11 +182,16 @@ final class EnrolmentNetnsIT {
         var clean = Files.readString(bench.file("pods.yaml"));
         int baseline = settledDescriptors();
         bench.write("extra.yaml", redis("shop", "brief", "two"));
-        await("the extra pod", () -> bench.lab().pods().stream()
-                .anyMatch(pod -> pod.name().equals("brief") && pod.ready() && pod.redirected()));
+        await(
+                "the extra pod",
+                () -> bench.lab().pods().stream()
+                        .anyMatch(pod -> pod.name().equals("brief") && pod.ready() && pod.redirected()));
         bench.awaitMesh(true, "shop/brief");
         try (var load = Load.start(
-                        bench.lab().podNetns("shop/caller"), bench.ipv4("shop/brief"), 4, UUID.randomUUID().toString());
+                        bench.lab().podNetns("shop/caller"),
+                        bench.ipv4("shop/brief"),
+                        4,
+                        UUID.randomUUID().toString());
                 var connections = new Connections()) {
             connections.open("shop/caller", bench.ipv4("shop/brief"));
             connections.open("outside/stranger", bench.ipv4("shop/brief"));
@@ -188,8 +199,10 @@ final class EnrolmentNetnsIT {
 
             bench.delete("extra.yaml");
 
-            await("the pod to be gone", () -> bench.lab().pods().stream()
-                    .noneMatch(pod -> pod.name().equals("brief")));
+            await(
+                    "the pod to be gone",
+                    () -> bench.lab().pods().stream()
+                            .noneMatch(pod -> pod.name().equals("brief")));
             var gone = System.nanoTime();
             await("descriptors at " + baseline, () -> bench.agentDescriptors("two") <= baseline);
             long took = System.nanoTime() - gone;
@@ -207,7 +220,8 @@ final class EnrolmentNetnsIT {
         await("descriptors to settle", () -> {
             seen.add(bench.agentDescriptors("two"));
             int last = seen.size();
-            return last > 50 && seen.subList(last - 50, last).stream().distinct().count() == 1;
+            return last > 50
+                    && seen.subList(last - 50, last).stream().distinct().count() == 1;
         });
         return seen.getLast();
     }
@@ -216,7 +230,10 @@ final class EnrolmentNetnsIT {
     @Test
     void noRequestFailsWhilePodsJoinAndLeave() throws Exception {
         try (var load = Load.start(
-                bench.lab().podNetns("shop/caller"), bench.ipv4("shop/cache"), 3, UUID.randomUUID().toString())) {
+                bench.lab().podNetns("shop/caller"),
+                bench.ipv4("shop/cache"),
+                3,
+                UUID.randomUUID().toString())) {
             load.awaitMore(20);
             for (int round = 0; round < ROUNDS; round++) {
                 label(OURS);
@@ -299,7 +316,8 @@ final class EnrolmentNetnsIT {
             assertThat(seen.dropped()).isZero();
             assertThat(seen.containsPlaintext(token)).isFalse();
             assertThat(seen.flowsTo(REDIS)) // the last packets of older connections apart
-                    .allMatch(flow -> flow.toServer().length() == 0 && flow.toClient().length() == 0);
+                    .allMatch(flow ->
+                            flow.toServer().length() == 0 && flow.toClient().length() == 0);
             assertThat(seen.flowsTo(15008)).isNotEmpty();
         }
     }
@@ -312,9 +330,10 @@ final class EnrolmentNetnsIT {
             var process = new ProcessBuilder("ip", "netns", "pids", netns).start();
             pids.add(new String(process.getInputStream().readAllBytes())
                     .lines()
-                    .map(pid -> pid + "@" + ProcessHandle.of(Long.parseLong(pid.strip()))
-                            .flatMap(handle -> handle.info().startInstant())
-                            .orElse(null))
+                    .map(pid -> pid + "@"
+                            + ProcessHandle.of(Long.parseLong(pid.strip()))
+                                    .flatMap(handle -> handle.info().startInstant())
+                                    .orElse(null))
                     .collect(Collectors.joining(",")));
         }
         return pids.toString();
