@@ -217,6 +217,10 @@ public final class MeshBench implements AutoCloseable {
         return System.nanoTime() - began;
     }
 
+    public static void await(String what, Duration atMost, Callable<Boolean> condition) throws Exception {
+        awaitValue(what, atMost, () -> condition.call() ? Optional.of(true) : Optional.empty());
+    }
+
     /// Asks until there is an answer.
     public static <T> T awaitValue(String what, Callable<Optional<T>> question) throws Exception {
         return awaitValue(what, PATIENCE, question);

@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
@@ -33,8 +34,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class PolicyNetnsIT {
     private static final String POLICY = "policy.yaml";
     private static final String CACHE = "shop/cache";
-    private static final List<String> CALLERS =
-            List.of("shop/alice", "shop/bob", "other/carol", "outside/stranger");
+    private static final List<String> CALLERS = List.of("shop/alice", "shop/bob", "other/carol", "outside/stranger");
     private static final int REDIS = 6379;
 
     /// Hazard I16 says 100: `-Dloam.it.policyFlips=100`; one flip takes 0.6 s.
@@ -176,11 +176,7 @@ final class PolicyNetnsIT {
             System.out.printf(
                     "hazard I16: %d of %d denied connections cut, the slowest %d ms after the file was written; "
                             + "%d of %d requests of others failed%n",
-                    FLIPS,
-                    FLIPS,
-                    slowest / 1_000_000,
-                    load.failures().size(),
-                    load.succeeded());
+                    FLIPS, FLIPS, slowest / 1_000_000, load.failures().size(), load.succeeded());
             assertThat(load.failures()).isEmpty();
             // The file is read when it has been quiet for 100 ms; the hazard's second begins after that.
             assertThat(Duration.ofNanos(slowest)).isLessThan(Duration.ofMillis(1500));
@@ -205,22 +201,30 @@ final class PolicyNetnsIT {
                         + pod("shop", "by-exec", "one", "[sleep, infinity]")
                         + "      readinessProbe: {exec: {command: [/bin/true]}, periodSeconds: 1}\n");
 
-        await("pods with probes ready", () -> bench.lab().pods().stream()
-                        .filter(one -> one.name().startsWith("by-") && one.ready() && one.redirected())
-                        .count()
-                == 3);
-        await("further probes", () -> Files.readString(bench.lab().log("shop/by-http", "main"))
-                        .lines()
-                        .filter(line -> line.contains("GET / "))
-                        .count()
-                >= 5);
+        await(
+                "pods with probes ready",
+                () -> bench.lab().pods().stream()
+                                .filter(one -> one.name().startsWith("by-") && one.ready() && one.redirected())
+                                .count()
+                        == 3);
+        await(
+                "further probes",
+                () -> Files.readString(bench.lab().log("shop/by-http", "main"))
+                                .lines()
+                                .filter(line -> line.contains("GET / "))
+                                .count()
+                        >= 5);
         assertThat(bench.lab().pod("shop/by-http").ready()).isTrue();
         assertThat(bench.lab().pod(CACHE).ready()).isTrue();
     }
 
     /// Hazard C9, second half: the address that probes come from opens nothing for another pod.
     @ParameterizedTest
-    @CsvSource({"outside/stranger,169.254.7.127", "shop/bob,169.254.7.127", "shop/bob,fd16:9254:7127:1337:ffff:ffff:ffff:ffff"})
+    @CsvSource({
+        "outside/stranger,169.254.7.127",
+        "shop/bob,169.254.7.127",
+        "shop/bob,fd16:9254:7127:1337:ffff:ffff:ffff:ffff"
+    })
     void theAddressOfProbesOpensNothingForOtherPods(String imitator, String address) throws Exception {
         var v6 = address.contains(":");
         var target = v6 ? bench.ipv6("shop/alice") : bench.ipv4("shop/alice");
@@ -228,8 +232,8 @@ final class PolicyNetnsIT {
         var to = victim.equals(CACHE) ? (v6 ? bench.ipv6(CACHE) : bench.ipv4(CACHE)) : target;
         inside(imitator, "ip", "address", "add", address + (v6 ? "/128" : "/32"), "dev", "lo");
         // No proxy is asked: its packets look like those of the kernel's own probes.
-        try (var capture = LinkCapture.start(
-                bench.lab().podNetns(victim), "eth0", "tcp dst port 7777 and src host " + address)) {
+        try (var capture =
+                LinkCapture.start(bench.lab().podNetns(victim), "eth0", "tcp dst port 7777 and src host " + address)) {
             var connecting = Command.result(
                     List.of(
                             "nsenter",
@@ -251,14 +255,17 @@ final class PolicyNetnsIT {
 
             assertThat(connecting.exitCode()).as(connecting.output()).isNotZero();
             assertThat(connecting.output()).contains("timed out");
-            assertThat(capture.stop().frames()).as("packets that reached " + victim).isEmpty();
+            assertThat(capture.stop().frames())
+                    .as("packets that reached " + victim)
+                    .isEmpty();
         } finally {
             inside(imitator, "ip", "address", "del", address + (v6 ? "/128" : "/32"), "dev", "lo");
         }
     }
 
     private static void inside(String pod, String... command) throws IOException {
-        var argv = new java.util.ArrayList<>(List.of("nsenter", "--net=" + bench.lab().podNetns(pod)));
+        var argv = new ArrayList<>(
+                List.of("nsenter", "--net=" + bench.lab().podNetns(pod)));
         argv.addAll(Arrays.asList(command));
         Command.run(argv);
     }
