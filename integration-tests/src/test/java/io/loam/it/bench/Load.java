@@ -95,9 +95,13 @@ public final class Load implements AutoCloseable {
     }
 
     @Override
-    public void close() throws InterruptedException {
-        if (!closed) {
-            stop();
+    public void close() {
+        try {
+            if (!closed) {
+                stop();
+            }
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
         }
     }
 }

@@ -264,8 +264,7 @@ final class PolicyNetnsIT {
     }
 
     private static void inside(String pod, String... command) throws IOException {
-        var argv = new ArrayList<>(
-                List.of("nsenter", "--net=" + bench.lab().podNetns(pod)));
+        var argv = new ArrayList<>(List.of("nsenter", "--net=" + bench.lab().podNetns(pod)));
         argv.addAll(Arrays.asList(command));
         Command.run(argv);
     }
