@@ -133,7 +133,7 @@ final class Agent {
                 config.node().trustDomain());
         pods = new WorkloadProxies(services, readiness, registry);
         zds = new ZdsClient(config.zdsSocket(), pods, readiness, random);
-        xds = new XdsClient(channels, config.controlPlane(), config.node(), mesh, readiness, registry, random);
+        xds = new XdsClient(channels, config.controlPlane(), config.node(), mesh, readiness, registry, clock, random);
         dump = new ConfigDump(config, VERSION, mesh, certificates, pods, connections);
     }
 

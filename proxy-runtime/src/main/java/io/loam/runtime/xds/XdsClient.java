@@ -14,11 +14,13 @@ import io.loam.runtime.config.NodeConfig;
 import io.loam.runtime.config.UpstreamConfig;
 import io.loam.runtime.grpc.UpstreamChannels;
 import io.loam.runtime.time.Backoff;
+import io.loam.runtime.time.Timer;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
@@ -50,6 +52,7 @@ public final class XdsClient implements AutoCloseable {
     private final MeshView view;
     private final Readiness readiness;
     private final XdsMetrics metrics;
+    private final Timer clock;
     private final Backoff backoff;
     private final MeshAssembly assembly;
     private final Thread thread;
@@ -63,6 +66,7 @@ public final class XdsClient implements AutoCloseable {
             MeshView view,
             Readiness readiness,
             PrometheusRegistry registry,
+            Timer clock,
             RandomGenerator random) {
         this.channels = channels;
         this.upstream = upstream;
@@ -71,6 +75,7 @@ public final class XdsClient implements AutoCloseable {
         this.readiness = readiness;
         this.metrics = new XdsMetrics(registry);
         this.assembly = new MeshAssembly(view, rootNamespaces(node.podNamespace()));
+        this.clock = clock;
         this.backoff = new Backoff(FIRST_PAUSE, LONGEST_PAUSE, PAUSE_JITTER, random);
         for (var type : ResourceType.values()) {
             readiness.pending(task(type));
@@ -107,7 +112,9 @@ public final class XdsClient implements AutoCloseable {
                 var end = streamOnce(); // an established stream has reset the back-off: the next try comes soon
                 var pause = backoff.pause();
                 log.warn("control plane lost address={} reason={} retry.in={}", upstream.address(), end, pause);
-                Thread.sleep(pause);
+                var over = new CountDownLatch(1);
+                var _ = clock.after(pause, over::countDown);
+                over.await();
             } catch (InterruptedException e) {
                 if (!closed) {
                     throw new IllegalStateException("interrupted by somebody who does not own this thread", e);
