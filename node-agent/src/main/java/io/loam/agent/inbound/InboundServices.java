@@ -9,6 +9,7 @@ import io.loam.runtime.identity.CertificateSource;
 
 /// What inbound connections of all pods share.
 ///
+/// @param handshakes one for the whole node
 /// @param network this node's
 /// @param responseBaggage whether answers describe the destination
 public record InboundServices(
@@ -18,5 +19,27 @@ public record InboundServices(
         ConnectionRegistry registry,
         Telemetry telemetry,
         HboneConfig hbone,
+        HandshakeLimits handshakes,
         String network,
-        boolean responseBaggage) {}
+        boolean responseBaggage) {
+    public InboundServices(
+            MeshView mesh,
+            WorkloadWait workloads,
+            CertificateSource certificates,
+            ConnectionRegistry registry,
+            Telemetry telemetry,
+            HboneConfig hbone,
+            String network,
+            boolean responseBaggage) {
+        this(
+                mesh,
+                workloads,
+                certificates,
+                registry,
+                telemetry,
+                hbone,
+                new HandshakeLimits(),
+                network,
+                responseBaggage);
+    }
+}

@@ -7,9 +7,14 @@ import java.util.concurrent.ConcurrentHashMap;
 /// The tunnels that peers have to one pod. Thread-safe.
 public final class InboundTunnels {
     private final Set<HboneServerHandler> open = ConcurrentHashMap.newKeySet();
+    private volatile boolean draining;
 
+    /// On the tunnel's loop, when it is in its pipeline.
     void add(HboneServerHandler tunnel) {
         open.add(tunnel);
+        if (draining) { // its handshake was under way when the drain began
+            tunnel.drain();
+        }
     }
 
     void remove(HboneServerHandler tunnel) {
@@ -18,6 +23,7 @@ public final class InboundTunnels {
 
     /// Sends GOAWAY on each: its streams finish, new ones go elsewhere.
     public void drain() {
+        draining = true;
         open.forEach(tunnel -> tunnel.channel().eventLoop().execute(tunnel::drain));
     }
 }

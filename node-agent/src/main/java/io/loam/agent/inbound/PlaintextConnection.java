@@ -26,10 +26,14 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A plaintext connection from the accept to the relay (wire reference, 3.3): destination, workload, verdict without
 /// an identity, dial, relay. A refusal is a reset. Belongs to the connection's event loop.
 final class PlaintextConnection extends ChannelInboundHandlerAdapter {
+    private static final Logger log = LoggerFactory.getLogger(PlaintextConnection.class);
+
     private final LocalPod pod;
     private final InboundServices services;
     private @Nullable Attempt attempt;
@@ -62,6 +66,11 @@ final class PlaintextConnection extends ChannelInboundHandlerAdapter {
             attempt.fail(ErrorCode.GAVE_UP, "the caller's connection failed: " + cause.getMessage());
         } else if (attempt != null) {
             attempt.bug(cause);
+        } else { // before anybody took the socket over: nothing behind this handler would close it
+            log.error("connection ended by a bug peer={}", ctx.channel().remoteAddress(), cause);
+            services.telemetry().metrics().bug();
+            var _ = ctx.close();
+            return;
         }
         ctx.fireExceptionCaught(cause);
     }

@@ -35,10 +35,13 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.codec.http2.Http2Error;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// An application's connection from the accept to the relay (wire reference, 3.2). The methods stand in the order in
 /// which they run:
@@ -52,6 +55,8 @@ import org.jspecify.annotations.Nullable;
 /// A refusal reaches the application as a reset, since an orderly end would look like an empty answer. Belongs to the
 /// connection's event loop.
 final class OutboundConnection extends ChannelInboundHandlerAdapter {
+    private static final Logger log = LoggerFactory.getLogger(OutboundConnection.class);
+
     private final LocalPod pod;
     private final OutboundServices services;
     private final TunnelPool pool;
@@ -87,6 +92,11 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
             attempt.fail(ErrorCode.GAVE_UP, "the application's connection failed: " + cause.getMessage());
         } else if (attempt != null) {
             attempt.bug(cause);
+        } else { // before anybody took the socket over: nothing behind this handler would close it
+            log.error("connection ended by a bug peer={}", ctx.channel().remoteAddress(), cause);
+            services.telemetry().metrics().bug();
+            var _ = ctx.close();
+            return;
         }
         ctx.fireExceptionCaught(cause);
     }
@@ -175,7 +185,13 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
             pendingTunnel = pool.open(key, request, new PooledOpening() {
                 @Override
                 public TunnelStream.Listener onOpened(Tunnel tunnel, TunnelStream stream, ConnectResponse response) {
-                    return relay(stream);
+                    try {
+                        return relay(stream);
+                    } catch (RuntimeException e) { // thrown on, it would end the tunnel and everybody else's streams
+                        bug(e);
+                        stream.reset(Http2Error.INTERNAL_ERROR.code());
+                        return NobodyListens.INSTANCE;
+                    }
                 }
 
                 @Override
@@ -275,6 +291,12 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
         private void bug(Throwable cause) {
             report.bug(cause);
             Resets.reset(application);
+            if (pendingTunnel != null) {
+                pendingTunnel.cancel();
+            }
+            if (pendingDial != null) {
+                pendingDial.cancel(false);
+            }
             leave();
         }
 
