@@ -22,6 +22,7 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import org.slf4j.Logger;
@@ -67,6 +68,15 @@ public final class Lab implements AutoCloseable {
     /// @param filesOrDirs Kubernetes YAML; later edits apply live
     /// @throws IOException if the network or one of the servers cannot be set up; nothing is left behind then
     public static Lab start(String name, List<Path> filesOrDirs) throws IOException {
+        return start(name, filesOrDirs, Map.of());
+    }
+
+    /// As {@link #start(String, List)}, with agents that are set up differently.
+    ///
+    /// @param agentEnvironment what agents read from their environment besides what the lab sets, or instead of
+    ///     it, for example `SECRET_TTL` → `20s`
+    public static Lab start(String name, List<Path> filesOrDirs, Map<String, String> agentEnvironment)
+            throws IOException {
         var lab = new LabName(name);
         var remains = LabRemains.of(lab);
         remains.claim();
@@ -77,7 +87,7 @@ public final class Lab implements AutoCloseable {
             network.createFabric();
             var servers = FabricServers.start(lab);
             opened.add(servers);
-            var nodes = new LabNodes(lab, servers);
+            var nodes = new LabNodes(lab, servers, agentEnvironment);
             opened.add(nodes);
             var cluster = new Cluster(lab, network, nodes, new Listener(servers, nodes));
             opened.add(cluster);

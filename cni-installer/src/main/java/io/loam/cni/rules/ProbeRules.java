@@ -12,8 +12,9 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /// Lets kubelet's probes through: in the node's namespace its connections to enrolled pods get a source address that
-/// the pods' rules recognise (wire reference, 1.7). Only processes with kubelet's user id are rewritten, so nothing
-/// forwarded from elsewhere can take that address.
+/// the pods' rules recognise (wire reference, 1.7). Only processes with kubelet's user id are rewritten, and what
+/// comes from a pod or from another node with that address is dropped, so that nobody else opens a pod with it
+/// (hazard C9; not in the reference). Real probes never arrive with it: they get it on their way out.
 ///
 /// Blocking. Safe for all threads; one change at a time.
 public final class ProbeRules {
@@ -70,6 +71,10 @@ public final class ProbeRules {
                 flush chain inet %1$s postrouting
                 add rule inet %1$s postrouting meta l4proto tcp meta skuid %4$d ip daddr @%2$s snat ip to %5$s
                 add rule inet %1$s postrouting meta l4proto tcp meta skuid %4$d ip6 daddr @%3$s snat ip6 to %6$s
+                add chain inet %1$s imitations { type filter hook prerouting priority -300; policy accept; }
+                flush chain inet %1$s imitations
+                add rule inet %1$s imitations iifname != "lo" ip saddr %5$s drop
+                add rule inet %1$s imitations iifname != "lo" ip6 saddr %6$s drop
                 """.formatted(TABLE, SET_V4, SET_V6, kubeletUid, PodRules.PROBE_SOURCE_V4, PodRules.PROBE_SOURCE_V6);
     }
 

@@ -210,6 +210,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
                 // Peers speak HBONE to it until they know better: they are told first.
                 LOG.info("pod={} leaves the mesh", pod(uid).name());
                 pod(uid).mesh = Mesh.OUTSIDE;
+                pod(uid).leaving = true;
                 leaving.add(pod(uid));
             }
             case Action.End(var uid, var reason) -> end(pod(uid), reason);
@@ -365,6 +366,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
     private void join(PodRecord record) {
         LOG.info("pod={} joins the mesh", record.name());
         record.mesh = Mesh.JOINING;
+        record.leaving = false;
         enrol(record);
     }
 
@@ -386,7 +388,8 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
 
     private void withdraw(PodRecord record) {
         if (record.mesh == Mesh.OUTSIDE && record.stage != Stage.ENDING) { // it may have been asked back meanwhile
-            var _ = parts.withdraw(record.node(), record.uid);
+            var _ = parts.withdraw(record.node(), record.uid)
+                    .whenComplete((_, _) -> post(() -> record.leaving = false));
         }
     }
 

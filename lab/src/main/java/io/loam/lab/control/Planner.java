@@ -46,6 +46,7 @@ final class Planner {
     private final Map<String, Integer> load = new HashMap<>();
     private final Set<InetAddress> taken = new HashSet<>();
     private final Set<String> ended = new HashSet<>();
+    private final Map<String, PodObject> relabelled = new HashMap<>();
     private final List<Action> actions = new ArrayList<>();
     private final List<Waiting> waiting = new ArrayList<>();
 
@@ -92,8 +93,8 @@ final class Planner {
             taken.addAll(pod.pod().requestedIps());
         }
         planNodes();
+        planWrittenPods(); // first: whether a pod belongs to the mesh is a matter of the labels it gets here
         planRunningPods();
-        planWrittenPods();
         planOrphans();
         for (var object : objects) {
             if (object instanceof DeploymentObject deployment) {
@@ -118,7 +119,7 @@ final class Planner {
     /// What holds for each pod alone: its containers, its membership, its node.
     private void planRunningPods() {
         for (var pod : pods) {
-            if (pod.isEnding()) {
+            if (pod.isEnding() || ended.contains(pod.uid())) {
                 continue;
             }
             if (!nodeObjects.containsKey(pod.node())) {
@@ -126,7 +127,9 @@ final class Planner {
                 continue;
             }
             var belongs = !pod.isDone()
-                    && mesh.takes(pod.pod(), namespaces.get(pod.pod().meta().namespace()));
+                    && mesh.takes(
+                            relabelled.getOrDefault(pod.uid(), pod.pod()),
+                            namespaces.get(pod.pod().meta().namespace()));
             if (pod.stage() != Stage.CREATING) {
                 if (belongs && pod.mesh() == Mesh.OUTSIDE) {
                     actions.add(new Action.Join(pod.uid()));
@@ -160,6 +163,7 @@ final class Planner {
                 end(pod, "its spec changed");
             } else if (!pod.isEnding() && !wanted.meta().equals(pod.pod().meta())) {
                 actions.add(new Action.Relabel(pod.uid(), wanted.meta()));
+                relabelled.put(pod.uid(), wanted);
             }
             if (wanted != null) {
                 written.remove(name(pod.pod()));

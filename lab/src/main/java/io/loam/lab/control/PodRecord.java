@@ -29,6 +29,9 @@ final class PodRecord {
     /// Why it is not in the mesh yet, or not as it should be; "" = nothing to say.
     String meshReason = "";
 
+    /// It left the mesh, and its peers or its node have not all heard of it.
+    boolean leaving;
+
     PodStatus status = new PodStatus(Phase.PENDING, false, "its network is being set up", List.of());
 
     /// Completes when the attempt to give it a network is over, whatever came of it.
@@ -92,6 +95,9 @@ final class PodRecord {
         }
         if (mesh == PodView.Mesh.JOINING) {
             return "is joining the mesh" + (meshReason.isEmpty() ? "" : ": " + meshReason);
+        }
+        if (leaving) {
+            return "is leaving the mesh";
         }
         if (mesh == PodView.Mesh.INSIDE && !meshReason.isEmpty()) {
             return "is in the mesh, but not as it should be: " + meshReason;

@@ -9,6 +9,7 @@ import io.loam.lab.network.NodeSlot;
 import io.loam.lab.process.NodeSockets;
 import java.io.IOException;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -20,18 +21,23 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class LabNodes implements NodeParts, AutoCloseable {
     private final LabName lab;
     private final AgentRegistry agents;
+    private final Map<String, String> agentEnvironment;
     private final Map<String, LabNode> nodes = new ConcurrentHashMap<>();
     private volatile ClusterState state = ClusterState.EMPTY;
 
-    public LabNodes(LabName lab, AgentRegistry agents) {
+    /// @param agentEnvironment besides what the registry says, or instead of it
+    public LabNodes(LabName lab, AgentRegistry agents, Map<String, String> agentEnvironment) {
         this.lab = lab;
         this.agents = agents;
+        this.agentEnvironment = Map.copyOf(agentEnvironment);
     }
 
     @Override
     public void start(NodeSlot slot, EnrolmentListener listener) throws IOException {
         var directory = lab.stateDir().resolve("nodes").resolve(slot.name());
-        var node = LabNode.start(lab, slot, directory, agents.register(slot), listener);
+        var environment = new HashMap<>(agents.register(slot));
+        environment.putAll(agentEnvironment);
+        var node = LabNode.start(lab, slot, directory, environment, listener);
         nodes.put(slot.name(), node);
         node.follow(state);
     }

@@ -120,6 +120,20 @@ final class PlannerTest {
     }
 
     @Test
+    void aPodsNewLabelCountsAtOnce() {
+        run(NODES + namespace("ambient") + pod("a", ""));
+        set(0, Stage.STARTED, true, Mesh.INSIDE);
+
+        var out = plan(NODES
+                + namespace("ambient")
+                + pod("a", "").replace("name: a,", "name: a, labels: {loam.io/dataplane-mode: none},"));
+
+        assertThat(out.actions())
+                .extracting(Object::getClass)
+                .containsExactly(Action.Relabel.class, Action.Leave.class);
+    }
+
+    @Test
     void aRollingUpdateStartsTheNewPodBeforeTheOldOneEnds() {
         run(NODES + deployment(1, "v1"));
         var changed = NODES + deployment(1, "v2");

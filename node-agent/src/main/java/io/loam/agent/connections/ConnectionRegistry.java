@@ -91,6 +91,15 @@ public final class ConnectionRegistry {
         }
     }
 
+    /// Cuts all connections of a pod.
+    public void abort(LocalPod pod, ErrorCode code, String reason) {
+        for (var connection : open) {
+            if (connection.pod() == pod) {
+                connection.cut(code, reason);
+            }
+        }
+    }
+
     /// For logs: who decided.
     public static String describe(Verdict verdict) {
         return switch (verdict) {

@@ -58,6 +58,8 @@ public enum ErrorCode {
     RESET(FailureFlag.CONNECT),
     /// The process ends and the time for open connections was over.
     DRAINED(FailureFlag.CONNECT),
+    /// The pod does not run any more and left it open.
+    POD_ENDED(FailureFlag.CONNECT),
 
     /// An error of our own.
     BUG(FailureFlag.CONNECT);

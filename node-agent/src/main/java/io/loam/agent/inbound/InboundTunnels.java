@@ -21,6 +21,13 @@ public final class InboundTunnels {
         open.remove(tunnel);
     }
 
+    /// Ends each at once, with the streams on it.
+    public void close() {
+        for (var tunnel : open) {
+            var _ = tunnel.channel().close();
+        }
+    }
+
     /// Sends GOAWAY on each: its streams finish, new ones go elsewhere.
     public void drain() {
         draining = true;

@@ -5,6 +5,9 @@ import io.loam.model.workload.Workload;
 import io.loam.protocol.linux.Netns;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
 import io.loam.runtime.config.SocketConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -13,6 +16,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Holds the pod's namespace open as long as anybody may still open a socket in it. Thread-safe.
 public final class LocalPod {
+    private static final Path INTERFACES = Path.of("/proc/thread-self/net/dev");
+
     private final String uid;
     private final WorkloadInfo info;
     private final Netns netns;
@@ -61,6 +66,24 @@ public final class LocalPod {
         if (holders.decrementAndGet() == 0) {
             netns.close();
         }
+    }
+
+    /// Whether the caller is the only one who still needs the namespace.
+    public boolean hasOneHolder() {
+        return holders.get() == 1;
+    }
+
+    /// Whether the pod has lost its network, as it does when it ends: no packet can come in or go out any more. For
+    /// holders, on a platform thread.
+    ///
+    /// @throws IOException if the namespace cannot be looked into
+    public boolean isCutOff() throws IOException {
+        return netns.call(() -> {
+            // proc_pid_net(5): two lines of headings, then "name: counters" for each interface
+            return Files.readAllLines(INTERFACES).stream()
+                    .skip(2)
+                    .allMatch(line -> line.strip().startsWith("lo:"));
+        });
     }
 
     @Override

@@ -42,6 +42,11 @@ final class PodTunnelPools {
         pools.forEach((loop, pool) -> loop.execute(pool::drain));
     }
 
+    /// Running streams end with their tunnels.
+    void close() {
+        pools.forEach((loop, pool) -> loop.execute(pool::close));
+    }
+
     private Channel open(TunnelKey key) throws IOException {
         var socket = pod.sockets().dialling(key.destination().getAddress());
         pod.sockets().tunnel(socket);

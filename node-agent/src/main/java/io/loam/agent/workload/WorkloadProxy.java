@@ -1,5 +1,6 @@
 package io.loam.agent.workload;
 
+import io.loam.agent.connections.ErrorCode;
 import io.loam.agent.inbound.InboundPipeline;
 import io.loam.agent.inbound.InboundTunnels;
 import io.loam.agent.inbound.PlaintextPipeline;
@@ -104,8 +105,15 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
         tunnels.drain();
         pools.drain();
         services.certificates().forget(identity);
-        pod.release();
         log.info("pod left pod={}", pod);
+        LeavingPod.watch(pod, services.loops().control().next(), this::abort);
+    }
+
+    /// The pod does not run any more: nobody is at the other end of its connections.
+    private void abort() {
+        services.inbound().registry().abort(pod, ErrorCode.POD_ENDED, "the pod has ended");
+        tunnels.close();
+        pools.close();
     }
 
     private void closeListeners() {
