@@ -7,6 +7,7 @@ import io.loam.config.cluster.RunningPod;
 import io.loam.config.object.ServiceObject;
 import io.loam.config.problem.Problem;
 import io.loam.model.workload.Workload;
+import io.netty.util.NetUtil;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -227,7 +228,7 @@ final class LabApi implements AutoCloseable {
     }
 
     private static List<String> texts(List<InetAddress> addresses) {
-        return addresses.stream().map(InetAddress::getHostAddress).toList();
+        return addresses.stream().map(NetUtil::toAddressString).toList(); // fd00::1, not fd00:0:0:0:0:0:0:1
     }
 
     private static String capitalized(String constant) {

@@ -35,20 +35,24 @@ public final class LabStart {
     public RunningLab start(String lab, List<Path> files, Duration timeout, StartProgress progress)
             throws LabException {
         var settled = new AtomicBoolean();
-        var interrupted = new Thread(() -> takeDown(lab, settled), "ctrl-c");
-        Runtime.getRuntime().addShutdownHook(interrupted);
+        var interrupted = new AtomicBoolean();
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> takeDown(lab, settled, interrupted), "ctrl-c"));
         try {
             var daemon = process.start(lab, files);
             return await(lab, daemon, timeout, progress);
+        } catch (LabException e) {
+            // That it ended is our own doing, and said already.
+            throw interrupted.get() ? new LabException("lab '" + lab + "' was not started") : e;
         } finally {
             settled.set(true);
         }
     }
 
-    private void takeDown(String lab, AtomicBoolean settled) {
+    private void takeDown(String lab, AtomicBoolean settled, AtomicBoolean interrupted) {
         if (settled.get()) {
             return;
         }
+        interrupted.set(true);
         System.err.println("loam: interrupted: taking lab '" + lab + "' down");
         try {
             process.down(lab);

@@ -139,6 +139,7 @@ final class LabApiNetnsIT {
         assertThat(pod.path("phase").asText()).isEqualTo("Running");
         assertThat(pod.path("mesh").asText()).isEqualTo("-");
         assertThat(pod.path("ips").path(0).asText()).isEqualTo("10.244.1.2");
+        assertThat(pod.path("ips").path(1).asText()).isEqualTo("fd00:244:1::2");
 
         var service = get("/services").path(0);
         assertThat(service.path("type").asText()).isEqualTo("ClusterIP");
