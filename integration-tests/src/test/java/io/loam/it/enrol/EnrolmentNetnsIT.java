@@ -11,6 +11,7 @@ import io.loam.it.bench.MeshBench;
 import io.loam.it.bench.PodConnection;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -328,7 +329,7 @@ final class EnrolmentNetnsIT {
         for (var pod : List.of("shop/cache", "shop/caller")) {
             var netns = bench.lab().podNetns(pod).getFileName().toString();
             var process = new ProcessBuilder("ip", "netns", "pids", netns).start();
-            pids.add(new String(process.getInputStream().readAllBytes())
+            pids.add(new String(process.getInputStream().readAllBytes(), StandardCharsets.US_ASCII)
                     .lines()
                     .map(pid -> pid + "@"
                             + ProcessHandle.of(Long.parseLong(pid.strip()))
