@@ -1,0 +1,126 @@
+package io.loam.it.life;
+
+import static io.loam.it.bench.MeshBench.await;
+import static io.loam.it.bench.MeshBench.caller;
+import static io.loam.it.bench.MeshBench.namespace;
+import static io.loam.it.bench.MeshBench.redis;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.loam.it.bench.Load;
+import io.loam.it.bench.MeshBench;
+import io.loam.lab.command.Command;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// What happens when parts of the mesh go away under traffic: nothing goes in plaintext, what can go on goes on, and
+/// what comes back serves again.
+final class AgentLossNetnsIT {
+    private static final String CACHE = "shop/cache";
+    private static final String CALLER = "shop/caller";
+
+    /// On an idle machine it takes 2 to 3 s, most of it the start of a JVM.
+    private static final Duration RESTART = Duration.ofSeconds(60);
+
+    private static MeshBench bench;
+
+    @BeforeAll
+    static void start() throws Exception {
+        bench = MeshBench.start(
+                "itloss",
+                Map.of(
+                        "namespaces.yaml",
+                        namespace("shop", "istio.io/dataplane-mode: ambient"),
+                        "pods.yaml",
+                        redis("shop", "cache", "two") + caller("shop", "caller", "one")));
+        bench.awaitMesh(true, CACHE, CALLER);
+    }
+
+    @AfterAll
+    static void stop() throws IOException {
+        if (bench != null) {
+            bench.close();
+        }
+    }
+
+    /// Hazard C4 for the caller's agent and for the called one's: an agent that is killed lets nothing pass by.
+    @ParameterizedTest
+    @ValueSource(strings = {"one", "two"})
+    void aKilledAgentLetsNothingPassInPlaintextAndServesAgain(String node) throws Exception {
+        var token = UUID.randomUUID().toString();
+        var agent = bench.lab().agent(node);
+        try (var capture = bench.captureUplink("two", "tcp");
+                var load = Load.start(bench.lab().podNetns(CALLER), bench.ipv4(CACHE), 3, token)) {
+            load.awaitMore(50);
+
+            agent.destroyForcibly();
+
+            await("requests that fail", () -> !load.failures().isEmpty());
+            long answered = load.succeeded();
+            await("the agent to serve again", RESTART, () -> load.succeeded() > answered + 50);
+            load.stop();
+            var seen = capture.stop();
+            System.out.printf(
+                    "hazard C4: agent of %s killed under load: %d requests answered, %d refused, longest gap %d ms, "
+                            + "plaintext on the link: %s%n",
+                    node,
+                    load.succeeded(),
+                    load.failures().size(),
+                    load.longestGap().toMillis(),
+                    seen.containsPlaintext(token));
+            assertThat(seen.dropped()).isZero();
+            assertThat(seen.containsPlaintext(token)).isFalse();
+            assertThat(seen.flowsTo(6379))
+                    .allMatch(flow ->
+                            flow.toServer().length() == 0 && flow.toClient().length() == 0);
+        }
+        assertThat(bench.lab().agent(node).pid()).isNotEqualTo(agent.pid());
+        bench.awaitReady();
+    }
+
+    /// Control plane and CA cannot be reached for a while: existing pairs go on and new connections succeed; what
+    /// changed meanwhile arrives when they are back, on top of what the agents have.
+    @Test
+    void withoutControlPlaneExistingPairsGoOn() throws Exception {
+        var before = bench.accessLog("one");
+        try (var load = Load.start(bench.lab().podNetns(CALLER), bench.ipv4(CACHE), 2, "steady");
+                var open = bench.connect(CALLER, bench.ipv6(CACHE), 6379)) {
+            load.awaitMore(20);
+
+            inFabric("add table inet outage; add chain inet outage input { type filter hook input priority 0; };"
+                    + " add rule inet outage input tcp dport { 15012, 15013 } reject with tcp reset");
+            await("the agents to notice", () -> before.text().contains("control plane"));
+            load.awaitMore(200);
+            assertThat(open.isAlive()).isTrue();
+            bench.write("late.yaml", caller("shop", "late", "one"));
+            load.awaitMore(50);
+            assertThat(bench.lab().pending()).isNotEmpty();
+            inFabric("delete table inet outage");
+
+            bench.awaitReady();
+            bench.awaitMesh(true, "shop/late");
+            try (var late = bench.connect("shop/late", bench.ipv4(CACHE), 6379)) {
+                assertThat(late.isAlive()).isTrue();
+            }
+            assertThat(open.isAlive()).isTrue();
+            load.stop();
+            System.out.printf(
+                    "hazard P7: %d of %d requests failed while the control plane was away; longest gap %d ms%n",
+                    load.failures().size(), load.succeeded(), load.longestGap().toMillis());
+            assertThat(load.failures()).isEmpty();
+        } finally {
+            inFabric("add table inet outage; delete table inet outage");
+        }
+    }
+
+    private static void inFabric(String rules) throws IOException {
+        Command.run(List.of("nsenter", "--net=" + bench.lab().fabricNetns(), "nft", rules));
+    }
+}
