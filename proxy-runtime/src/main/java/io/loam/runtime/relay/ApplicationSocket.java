@@ -8,8 +8,12 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.epoll.StayingRegistered;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
@@ -72,6 +76,7 @@ public final class ApplicationSocket {
         channel.config().setOption(ChannelOption.RECVBUF_ALLOCATOR, READS);
         channel.config().setWriteBufferWaterMark(WRITE_MARKS);
         channel.pipeline().addLast("relay", socket.new Handler());
+        socket.stayRegistered();
         return socket;
     }
 
@@ -157,7 +162,7 @@ public final class ApplicationSocket {
 
     private void shutDownOutput(ChannelFuture written) {
         if (!written.isSuccess()) {
-            lose(String.valueOf(written.cause()));
+            lose(text(written.cause()));
         } else if (!closed) {
             var _ = channel.shutdownOutput().addListener((ChannelFutureListener) this::onOutputShutDown);
         }
@@ -165,7 +170,7 @@ public final class ApplicationSocket {
 
     private void onOutputShutDown(ChannelFuture shut) {
         if (!shut.isSuccess()) {
-            lose(String.valueOf(shut.cause())); // the application had already broken the connection off
+            lose(text(shut.cause())); // the application had already broken the connection off
         } else if (!closed) {
             outputEnded = true;
             if (events != null) {
@@ -193,11 +198,26 @@ public final class ApplicationSocket {
         }
     }
 
+    private void stayRegistered() {
+        if (channel instanceof EpollSocketChannel epoll && epoll.isRegistered() && epoll.isOpen()) {
+            try {
+                if (inputEnded) {
+                    StayingRegistered.afterEndOfInput(epoll);
+                } else {
+                    StayingRegistered.keep(epoll);
+                }
+            } catch (IOException | UncheckedIOException e) {
+                lose(text(e));
+            }
+        }
+    }
+
     private void endInput() {
         if (!inputEnded && !closed) {
             inputEnded = true;
+            stayRegistered();
             pauseReading();
-            if (events != null) {
+            if (events != null && !closed) {
                 events.onInputEnd();
             }
         }
@@ -217,6 +237,12 @@ public final class ApplicationSocket {
         if (events != null) {
             events.onSocketLost(detail);
         }
+    }
+
+    /// With what is behind it: that an output was shut down says little, why it was says all.
+    private static String text(Throwable failure) {
+        var cause = failure.getCause();
+        return cause == null ? failure.toString() : failure + ", because " + cause;
     }
 
     private void releaseEarly() {
@@ -257,7 +283,7 @@ public final class ApplicationSocket {
             if (failure == null) {
                 endInput();
             } else {
-                lose(String.valueOf(failure)); // a read error also shuts the input down, but it is no FIN
+                lose(text(failure)); // a read error also shuts the input down, but it is no FIN
             }
         }
 
@@ -273,12 +299,12 @@ public final class ApplicationSocket {
             if (failure == null) {
                 failure = cause;
             }
-            lose(String.valueOf(cause));
+            lose(text(cause));
         }
 
         @Override
         public void channelInactive(ChannelHandlerContext ctx) {
-            lose(failure == null ? "closed" : String.valueOf(failure));
+            lose(failure == null ? "closed" : text(failure));
         }
     }
 }
