@@ -1,0 +1,112 @@
+package io.loam.it.tunnel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// How connections end, through two real agents: a FIN is a FIN and a RST a RST at the other end, in either
+/// direction, behind every byte that was sent before it.
+final class EndsOfConnectionsNetnsIT {
+    private static final String CLIENT = "mesh/client";
+    private static final int MIB = 1 << 20;
+
+    /// Hazard T10 asks for 10,000; that takes about five minutes on two busy cores.
+    private static final int BULKS = Integer.getInteger("loam.it.t10.bulks", 600);
+
+    /// Hazard T10 asks for 60 s between the FIN and the answer.
+    private static final int PAUSE_SECONDS = Integer.getInteger("loam.it.t10.pause", 3);
+
+    @TempDir
+    private static Path directory;
+
+    private static TunnelLab mesh;
+    private static List<InetAddress> servers;
+
+    @BeforeAll
+    static void start() throws IOException {
+        mesh = TunnelLab.start("end", directory);
+        servers = List.of(mesh.ipv4("mesh/server"), mesh.ipv6("mesh/server"));
+    }
+
+    @AfterAll
+    static void stop() throws IOException {
+        if (mesh != null) {
+            mesh.close();
+        }
+    }
+
+    /// sha256sum answers when its input ends, nc ends its output when its input ends: neither is ours.
+    @Test
+    void anAnswerComesAfterTheEndOfTheRequest() throws IOException {
+        for (var server : servers) {
+            var wanted = mesh.shell(CLIENT, "seq 300000 | sha256sum");
+            assertThat(mesh.shell(
+                            CLIENT, "seq 300000 | timeout 30 nc -N " + server.getHostAddress() + " " + TunnelLab.HASH))
+                    .isEqualTo(wanted);
+        }
+    }
+
+    @Test
+    void theServerMayEndItsDirectionFirst() throws IOException {
+        for (var server : servers) {
+            mesh.call(CLIENT, "finish-first", server, TunnelLab.PEER, MIB, "first-" + server.getHostAddress());
+        }
+    }
+
+    @Test
+    void whatWasSentBeforeACloseArrives() throws IOException {
+        for (var server : servers) {
+            for (var bytes : List.of(1, 100_000, 4 * MIB)) {
+                mesh.call(
+                        CLIENT,
+                        "close-at-once",
+                        server,
+                        TunnelLab.PEER,
+                        bytes,
+                        "close-" + bytes + "-" + server.getHostAddress());
+            }
+        }
+    }
+
+    @Test
+    void aResetIsAResetAtTheOtherEnd() throws IOException {
+        for (var server : servers) {
+            mesh.call(CLIENT, "client-resets", server, TunnelLab.PEER, "reset-" + server.getHostAddress());
+            assertThat(mesh.call(CLIENT, "server-resets", server, TunnelLab.PEER))
+                    .isEqualTo("reset");
+        }
+    }
+
+    /// Hazard T10, first half: FIN, a pause, and the other direction is still open.
+    @Test
+    void theOtherDirectionStaysOpenAfterAPause() throws IOException {
+        var said = mesh.call(CLIENT, "talk", servers.getFirst(), TunnelLab.PEER, MIB, MIB, PAUSE_SECONDS, MIB, "pause");
+        System.out.println("hazard T10: pause of " + PAUSE_SECONDS + " s after FIN: " + said);
+    }
+
+    /// Hazard T10, second half: bulk and FIN, then eight bytes and the close of the server come together. Sixteen at
+    /// once on one tunnel, each 25th above the stream's window of 4 MiB, so that windows are full.
+    @Test
+    void anAnswerThatComesWithTheCloseIsNotLost() throws IOException {
+        var said = mesh.call(
+                CLIENT,
+                Duration.ofMinutes(15),
+                "short",
+                servers.getFirst(),
+                TunnelLab.PEER,
+                BULKS,
+                16,
+                128 << 10,
+                5 * MIB,
+                25);
+        System.out.println("hazard T10: " + said);
+    }
+}

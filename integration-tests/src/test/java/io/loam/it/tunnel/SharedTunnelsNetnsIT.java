@@ -1,0 +1,132 @@
+package io.loam.it.tunnel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Who rides which tunnel, with two real agents and the handshakes counted on the link.
+final class SharedTunnelsNetnsIT {
+    private static final int STORM = 1000;
+    private static final int BYTES = 16 << 10;
+
+    /// Hazard T16 asks for 2 s on a machine that does nothing else. Where builds and labs share the cores that cannot
+    /// be told from a slow proxy, so the default only finds connections that hang; `-Dloam.it.t16.seconds=2` asks.
+    private static final double STORM_SECONDS = Double.parseDouble(System.getProperty("loam.it.t16.seconds", "30"));
+
+    /// Of each of the four callers; hazard T18 asks for 100,000 in all.
+    private static final int STREAMS = Integer.getInteger("loam.it.t18.streams", 1000);
+
+    private static final Map<String, String> ACCOUNTS = Map.of(
+            "mesh/client", "client",
+            "mesh/twin-a", "twin",
+            "mesh/twin-b", "twin",
+            "mesh/neighbour", "neighbour");
+
+    @TempDir
+    private static Path directory;
+
+    private static TunnelLab mesh;
+
+    @BeforeAll
+    static void start() throws IOException {
+        mesh = TunnelLab.start("pool", directory);
+    }
+
+    @AfterAll
+    static void stop() throws IOException {
+        if (mesh != null) {
+            mesh.close();
+        }
+    }
+
+    /// Hazards T15 and T16. Each agent has two event loops with a pool each: 1,000 streams at 100 per tunnel make 10
+    /// or 11 tunnels, however they fall on the two.
+    @Test
+    void aThousandConnectionsAtOnceToAColdPeerShareTunnels() throws Exception {
+        var target = mesh.ipv4("mesh/cold");
+        var opening = "dst host %s and dst port 15008 and tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn"
+                .formatted(target.getHostAddress());
+        try (var capture = mesh.captureNode("na", opening)) {
+            var said = mesh.crowd("mesh/client", Duration.ofMinutes(2), "storm", target, TunnelLab.CROWD, STORM, BYTES);
+            var seen = capture.stop();
+            var figures = said.split(" ");
+            System.out.println("hazard T15, T16: " + figures[0] + " of " + STORM + " succeeded, answered after "
+                    + figures[1] + " s, each with its own " + BYTES + " B in order after " + figures[2] + " s, "
+                    + seen.flows().size() + " handshakes");
+            assertThat(figures[0]).isEqualTo(Integer.toString(STORM));
+            assertThat(seen.dropped()).isZero();
+            assertThat(seen.flows()).hasSizeBetween(10, 11);
+            assertThat(Double.parseDouble(figures[1])).isLessThan(STORM_SECONDS);
+        }
+    }
+
+    /// Hazard T18: two pods of one account, and three of one node with one destination. Each stream is logged by the
+    /// destination with the address it came from and the identity that was proved; no two pods share a tunnel.
+    @Test
+    void podsNeverShareATunnel() throws Exception {
+        var target = mesh.ipv4("mesh/server");
+        var log = mesh.accessLog("nb");
+        try (var capture = mesh.capturePod(
+                        "mesh/server", "tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn and dst port 15008");
+                var callers = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Callable<String>> calls = ACCOUNTS.keySet().stream()
+                    .map(pod -> (Callable<String>) () ->
+                            mesh.crowd(pod, Duration.ofMinutes(3), "storm", target, TunnelLab.CROWD, STREAMS, 1000))
+                    .toList();
+            for (Future<String> call : callers.invokeAll(calls)) {
+                assertThat(call.get()).startsWith(STREAMS + " ");
+            }
+            var tunnels = capture.stop().flows().stream()
+                    .collect(Collectors.groupingBy(flow -> flow.client().getAddress(), Collectors.counting()));
+            var addresses = new TreeMap<String, String>();
+            for (var pod : ACCOUNTS.keySet()) {
+                addresses.put(mesh.ipv4(pod).getHostAddress(), pod);
+            }
+            assertThat(tunnels.keySet().stream().map(InetAddress::getHostAddress))
+                    .containsExactlyInAnyOrderElementsOf(addresses.keySet());
+
+            TunnelLab.await(
+                    "every stream in the log of the destination's agent",
+                    Duration.ofSeconds(20),
+                    () -> log.read().stream()
+                                    .filter(SharedTunnelsNetnsIT::isInboundStream)
+                                    .count()
+                            >= (long) STREAMS * ACCOUNTS.size());
+            var wrong = 0;
+            for (var line : log.read()) {
+                if (isInboundStream(line)) {
+                    var address = line.get("src.addr").replaceFirst(":\\d+$", "");
+                    var pod = addresses.get(address);
+                    assertThat(pod).as("%s", line).isNotNull();
+                    var right =
+                            line.get("src.identity").equals("spiffe://cluster.local/ns/mesh/sa/" + ACCOUNTS.get(pod))
+                                    && ("mesh/" + line.get("src.workload")).equals(pod)
+                                    && "spiffe://cluster.local/ns/mesh/sa/server".equals(line.get("dst.identity"));
+                    wrong += right ? 0 : 1;
+                }
+            }
+            System.out.println("hazard T18: " + wrong + " of " + STREAMS * ACCOUNTS.size()
+                    + " streams with a wrong identity; tunnels by source: " + tunnels);
+            assertThat(wrong).isZero();
+        }
+    }
+
+    private static boolean isInboundStream(Map<String, String> line) {
+        return "inbound".equals(line.get("direction"))
+                && line.getOrDefault("dst.hbone_addr", "").endsWith(":" + TunnelLab.CROWD);
+    }
+}

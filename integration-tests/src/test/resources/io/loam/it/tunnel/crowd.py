@@ -1,0 +1,96 @@
+"""Many connections at once, each with bytes of its own.
+
+Usage: crowd.py serve PORT
+       crowd.py storm HOST PORT COUNT BYTES   all at once, each sends BYTES and gets them back in order
+       crowd.py hold HOST PORT COUNT          opens, says so, waits for a line, asks each again, waits, closes
+"""
+import asyncio
+import hashlib
+import sys
+import time
+
+OPENING_AT_ONCE = 256
+
+
+async def echo(reader, writer):
+    try:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError as error:
+        print(error, flush=True)
+    writer.close()
+
+
+async def serve(port):
+    server = await asyncio.start_server(echo, ["0.0.0.0", "::"], int(port), backlog=4096)
+    await server.serve_forever()
+
+
+async def storm(host, port, count, size):
+    count, size = int(count), int(size)
+    gate = asyncio.Event()
+    first_bytes = []
+
+    async def one(number):
+        own = hashlib.shake_128(str(number).encode()).digest(size)
+        await gate.wait()
+        reader, writer = await asyncio.open_connection(host, int(port))
+
+        writer.write(own)
+        start = await reader.readexactly(1)
+        first_bytes.append(time.monotonic())
+        writer.write_eof()
+        answer = start + await reader.read(-1)
+        writer.close()
+        return answer == own
+
+    tasks = [asyncio.create_task(one(number)) for number in range(count)]
+    await asyncio.sleep(0)
+    started = time.monotonic()
+    gate.set()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    took = time.monotonic() - started
+    good = sum(outcome is True for outcome in outcomes)
+    others = {repr(outcome) for outcome in outcomes if outcome is not True}
+    answered = max(first_bytes) - started if first_bytes else -1
+    print(f"{good} {answered:.2f} {took:.2f} {sorted(others)[:3]}")
+    sys.exit(0 if good == count else 1)
+
+
+async def hold(host, port, count):
+    count = int(count)
+    opening = asyncio.Semaphore(OPENING_AT_ONCE)
+    stdin = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
+
+    async def ask(reader, writer, value):
+        writer.write(value)
+        return await reader.readexactly(len(value)) == value
+
+    async def open_one(number):
+        async with opening:
+            reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+            good = await ask(reader, writer, f"first {number:06d}".encode())
+            return reader, writer, good
+
+    async def again(number, reader, writer):
+        async with opening:
+            return await ask(reader, writer, f"again {number:06d}".encode())
+
+    started = time.monotonic()
+    opened = await asyncio.gather(*(open_one(number) for number in range(count)))
+    good = sum(good for _, _, good in opened)
+    print(f"{good} open in {time.monotonic() - started:.1f} s", flush=True)
+    await stdin.readline()
+    asked = await asyncio.gather(*(again(n, reader, writer) for n, (reader, writer, _) in enumerate(opened)))
+    print(f"{sum(asked)} alive", flush=True)
+    await stdin.readline()
+    for _, writer, _ in opened:
+        writer.close()
+    await asyncio.gather(*(writer.wait_closed() for _, writer, _ in opened))
+    print("closed", flush=True)
+
+
+command, *arguments = sys.argv[1:]
+asyncio.run({"serve": serve, "storm": storm, "hold": hold}[command](*arguments))
