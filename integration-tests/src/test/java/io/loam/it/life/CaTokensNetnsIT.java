@@ -73,7 +73,7 @@ final class CaTokensNetnsIT {
     static void stop() throws IOException {
         System.out.printf("hazards I1, I2: %d wrong requests, 0 certificates%n", refused);
         if (loop != null) {
-            loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+            var _ = loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
         }
         if (bench != null) {
             bench.close();
