@@ -98,7 +98,7 @@ final class LabNetnsIT {
         return Command.run(List.of("nsenter", "--net=" + lab.podNetns("web"), "nft", "list", "ruleset"));
     }
 
-    /// Also where both ask at the same moment: who has it keeps it and its log.
+    /// A second start of the same name is refused and leaves the first alone.
     @Test
     void aLabThatRunsIsNotTakenByAnother() throws IOException {
         Files.writeString(files.resolve("lab.yaml"), FILES);
