@@ -19,9 +19,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// Mistakes put into the directory of a running lab: each is told with its place, what was good stays in force, the
-/// rest
-/// keeps working, and mending the file is enough.
+/// Mistakes put into the directory of a running lab: each is told with its place, what was good stays
+/// in force, the rest keeps working, and mending the file is enough.
 final class BadInputNetnsIT {
     private static final String BAD = "bad.yaml";
     private static MeshBench bench;

@@ -99,8 +99,7 @@ final class RemainsNetnsIT {
                 && !Command.run(List.of("ip", "netns", "pids", netns)).isBlank();
     }
 
-    /// What this machine has that a lab of these two could have left: its own rules and links, namespaces, mounts,
-    /// state.
+    /// What this machine has that a killed lab could have left: rules and links of its own, mounts, state.
     private static List<String> machine() throws IOException {
         return Stream.of(
                         Command.run(List.of("nft", "list", "ruleset")),
