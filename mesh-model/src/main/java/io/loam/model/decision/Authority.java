@@ -32,7 +32,10 @@ public sealed interface Authority {
                     : Optional.empty();
         }
         if (looksLikeIpv4(host)) {
-            return literal(host).map(address -> new ByAddress(address, port));
+            // One spelling only: with leading zeros 010.0.0.1 is 8.0.0.1 to some readers and 10.0.0.1 to others.
+            return literal(host)
+                    .filter(address -> address.getHostAddress().equals(host))
+                    .map(address -> new ByAddress(address, port));
         }
         return isHostname(host) ? Optional.of(new ByHostname(lowerCase(host), port)) : Optional.empty();
     }

@@ -44,9 +44,23 @@ final class InboundTargetTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "", "10.0.0.1", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:+80", "fd00::1:80",
-                        "[10.0.0.1]:80",
-                "[fd00::1%lo]:80", "user@host:80", "a b:80", ":80", "10.1:80", "256.0.0.1:80", "cart:80:90", "/x:1"
+                "",
+                "10.0.0.1",
+                "10.0.0.1:",
+                "10.0.0.1:0",
+                "10.0.0.1:65536",
+                "10.0.0.1:+80",
+                "fd00::1:80",
+                "[10.0.0.1]:80",
+                "010.0.0.1:80",
+                "[fd00::1%lo]:80",
+                "user@host:80",
+                "a b:80",
+                ":80",
+                "10.1:80",
+                "256.0.0.1:80",
+                "cart:80:90",
+                "/x:1"
             })
     void refusesWhatIsNoAuthority(String authority) {
         assertThat(resolve(mesh(), cart(), authority)).isInstanceOfSatisfying(Rejected.class, rejected -> {
