@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.loam.cni.rules.PodRedirection;
 import io.loam.cni.rules.PodRules;
 import io.loam.protocol.linux.Netns;
+import io.loam.protocol.linux.NetnsThread;
 import io.loam.protocol.linux.OriginalAddress;
 import io.loam.protocol.linux.SocketOptions;
 import io.netty.bootstrap.ServerBootstrap;
@@ -98,6 +99,31 @@ class NetnsSocketsNetnsIT {
             try (var after = Netns.current()) {
                 assertThat(after.inode()).isEqualTo(home.inode());
             }
+        }
+    }
+
+    /// A thread that lives elsewhere goes back there, and not to where the process began.
+    @Test
+    void aThreadOfANamespaceComesBackToIt() throws Exception {
+        try (var bench = new PodBench();
+                var netns = Netns.open(bench.podPath());
+                var home = Netns.current()) {
+            var thread = NetnsThread.start(netns, "inside");
+            try {
+                var visited = thread.submit(() -> home.call(NetnsSocketsNetnsIT::here));
+                var after = thread.submit(NetnsSocketsNetnsIT::here);
+
+                assertThat(visited.get(5, TimeUnit.SECONDS)).isEqualTo(home.inode());
+                assertThat(after.get(5, TimeUnit.SECONDS)).isEqualTo(netns.inode());
+            } finally {
+                thread.close();
+            }
+        }
+    }
+
+    private static long here() throws IOException {
+        try (var current = Netns.current()) {
+            return current.inode();
         }
     }
 
