@@ -3,6 +3,7 @@ package io.loam.agent.pod;
 import io.loam.protocol.linux.Netns;
 import io.loam.protocol.linux.SocketOptions;
 import io.loam.runtime.config.SocketConfig;
+import io.loam.runtime.tunnel.TunnelSocketOptions;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelOption;
@@ -16,17 +17,15 @@ import java.net.Inet6Address;
 import java.net.InetAddress;
 
 /// Opens sockets in a pod's network namespace. Each carries the mark that exempts it from redirection, listeners
-/// included (a mark on a listener is inherited by what it accepts; without it the replies vanish).
+/// included (a mark on a listener is inherited by what it accepts; without it the replies vanish). Keep-alive times are
+/// inherited from the listener as well, so that an accepted connection costs no system call for its options;
+/// TCP_NODELAY is set by Netty on every socket.
 ///
 /// An option that the kernel refuses is an error here: Netty would log it and go on with a socket that is captured
 /// again.
 ///
 /// Called on platform threads only (event loops, the ZDS thread), since entering a namespace changes the thread.
 public final class PodSockets {
-    /// What a tunnel may have waiting in the kernel before it is "not writable": small streams must not queue behind
-    /// megabytes (fast-path, rule 13).
-    private static final int NOTSENT_LOWAT_BYTES = 128 * 1024;
-
     private final Netns netns;
     private final SocketConfig config;
 
@@ -48,6 +47,7 @@ public final class PodSockets {
             }
             set(channel, ChannelOption.SO_REUSEADDR, true);
             set(channel, UnixChannelOption.SO_REUSEPORT, config.reusePort());
+            keepAlive(channel);
             return channel;
         } catch (IOException | RuntimeException e) {
             discard(channel);
@@ -61,7 +61,7 @@ public final class PodSockets {
         try {
             set(channel, SocketOptions.MARK, config.mark());
             set(channel, EpollChannelOption.IP_BIND_ADDRESS_NO_PORT, true);
-            every(channel);
+            keepAlive(channel);
             return channel;
         } catch (IOException | RuntimeException e) {
             discard(channel);
@@ -89,29 +89,26 @@ public final class PodSockets {
     /// For a connection of an application, dialled or accepted: nothing is read before somebody takes the bytes, and
     /// one direction may end before the other.
     public void application(Channel channel) throws IOException {
-        every(channel);
         set(channel, ChannelOption.ALLOW_HALF_CLOSURE, true);
         set(channel, ChannelOption.AUTO_READ, false);
     }
 
     /// For a tunnel, dialled or accepted.
-    public void tunnel(Channel channel) throws IOException {
-        every(channel);
-        set(channel, EpollChannelOption.TCP_NOTSENT_LOWAT, (long) NOTSENT_LOWAT_BYTES);
+    public void tunnel(Channel channel) {
+        TunnelSocketOptions.applyTo(channel);
     }
 
-    private void every(Channel channel) throws IOException {
-        set(channel, ChannelOption.TCP_NODELAY, true);
+    private void keepAlive(Channel channel) throws IOException {
         var keepAlive = config.keepAlive();
-        set(channel, ChannelOption.SO_KEEPALIVE, keepAlive.enabled());
         if (keepAlive.enabled()) {
-            set(channel, EpollChannelOption.TCP_KEEPIDLE, (int) keepAlive.time().toSeconds());
-            set(channel, EpollChannelOption.TCP_KEEPINTVL, (int)
+            set(channel, SocketOptions.KEEP_ALIVE, 1);
+            set(channel, SocketOptions.KEEP_IDLE_SECONDS, (int) keepAlive.time().toSeconds());
+            set(channel, SocketOptions.KEEP_INTERVAL_SECONDS, (int)
                     keepAlive.interval().toSeconds());
-            set(channel, EpollChannelOption.TCP_KEEPCNT, keepAlive.retries());
+            set(channel, SocketOptions.KEEP_COUNT, keepAlive.retries());
             if (keepAlive.userTimeout()) {
                 var probes = keepAlive.interval().multipliedBy(keepAlive.retries());
-                set(channel, EpollChannelOption.TCP_USER_TIMEOUT, (int)
+                set(channel, SocketOptions.USER_TIMEOUT_MILLIS, (int)
                         keepAlive.time().plus(probes).toMillis());
             }
         }

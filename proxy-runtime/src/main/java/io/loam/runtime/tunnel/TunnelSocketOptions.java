@@ -7,7 +7,7 @@ import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollSocketChannel;
 
-/// What both ends of a tunnel set on its socket.
+/// What both ends of a tunnel set on its socket. TCP_NODELAY is not among them, because Netty sets it on every socket.
 public final class TunnelSocketOptions {
     /// Bytes of all streams that wait for the socket; above the high mark the applications are not read (fast path,
     /// rule 10).
@@ -25,8 +25,6 @@ public final class TunnelSocketOptions {
         var config = channel.config();
         config.setWriteBufferWaterMark(WRITE_MARKS);
         config.setOption(ChannelOption.RECVBUF_ALLOCATOR, READS);
-        config.setOption(ChannelOption.TCP_NODELAY, true);
-        config.setOption(ChannelOption.SO_KEEPALIVE, true);
         if (channel instanceof EpollSocketChannel) {
             config.setOption(EpollChannelOption.TCP_NOTSENT_LOWAT, NOT_SENT_LOW_WATER_BYTES);
         }

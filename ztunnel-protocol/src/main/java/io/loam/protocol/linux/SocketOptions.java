@@ -11,6 +11,7 @@ import java.nio.ByteBuffer;
 public final class SocketOptions {
     private static final int SOL_IP = 0;
     private static final int SOL_SOCKET = 1;
+    private static final int SOL_TCP = 6;
     private static final int SOL_IPV6 = 41;
     private static final int SOCKADDR_IN_BYTES = 16;
     private static final int SOCKADDR_IN6_BYTES = 28;
@@ -27,6 +28,20 @@ public final class SocketOptions {
 
     public static final ChannelOption<Integer> IPV6_FREEBIND =
             new IntegerUnixChannelOption("IPV6_FREEBIND", SOL_IPV6, 78);
+
+    /// Keep-alive by number, since Netty names it for connections only and listeners hand it on to what they accept.
+    public static final ChannelOption<Integer> KEEP_ALIVE = new IntegerUnixChannelOption("SO_KEEPALIVE", SOL_SOCKET, 9);
+
+    public static final ChannelOption<Integer> KEEP_IDLE_SECONDS =
+            new IntegerUnixChannelOption("TCP_KEEPIDLE", SOL_TCP, 4);
+
+    public static final ChannelOption<Integer> KEEP_INTERVAL_SECONDS =
+            new IntegerUnixChannelOption("TCP_KEEPINTVL", SOL_TCP, 5);
+
+    public static final ChannelOption<Integer> KEEP_COUNT = new IntegerUnixChannelOption("TCP_KEEPCNT", SOL_TCP, 6);
+
+    public static final ChannelOption<Integer> USER_TIMEOUT_MILLIS =
+            new IntegerUnixChannelOption("TCP_USER_TIMEOUT", SOL_TCP, 18);
 
     /// What an IPv4 connection was addressed to before a REDIRECT, as struct sockaddr_in; see {@link OriginalAddress}.
     static final ChannelOption<ByteBuffer> ORIGINAL_DESTINATION_V4 =
