@@ -6,9 +6,11 @@ import io.loam.model.policy.ApplicablePolicies;
 import io.loam.model.policy.Authorizer;
 import io.loam.model.policy.ConnectionAttributes;
 import io.loam.model.policy.Verdict;
+import io.netty.channel.EventLoop;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -22,6 +24,8 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class ConnectionRegistry {
     private final Set<OpenConnection> open = ConcurrentHashMap.newKeySet();
 
+    private final Map<EventLoop, RelaySweep> sweeps = new ConcurrentHashMap<>();
+
     /// Of the publishing thread alone.
     private MeshSnapshot previous = MeshSnapshot.EMPTY;
 
@@ -33,6 +37,11 @@ public final class ConnectionRegistry {
     /// Once the connection has ended or was refused.
     public void remove(OpenConnection connection) {
         open.remove(connection);
+    }
+
+    /// Where relays of `loop` report their counts from; on that loop.
+    public RelaySweep sweepOf(EventLoop loop) {
+        return sweeps.computeIfAbsent(loop, RelaySweep::new);
     }
 
     /// For the configuration dump; weakly consistent.

@@ -2,9 +2,6 @@ package io.loam.agent.connections;
 
 import io.loam.runtime.relay.Relay;
 import io.loam.runtime.relay.SocketRelay;
-import io.netty.channel.EventLoop;
-import io.netty.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -12,28 +9,23 @@ import org.jspecify.annotations.Nullable;
 /// A relay while it runs: publishes its byte counts once a second and remembers why it was broken off, if it was.
 /// Belongs to the connection's event loop.
 public final class RunningRelay {
-    private static final long PUBLISH_SECONDS = 1;
-
     private final Consumer<String> abort;
-    private final Future<?> publishing;
+    private final RelaySweep.Entry publishing;
     private @Nullable ErrorCode abortCode;
 
     private RunningRelay(
-            Consumer<String> abort, LongSupplier from, LongSupplier to, EventLoop loop, ConnectionReport report) {
+            Consumer<String> abort, LongSupplier from, LongSupplier to, RelaySweep sweep, ConnectionReport report) {
         this.abort = abort;
-        publishing = loop.scheduleAtFixedRate(
-                () -> report.progress(from.getAsLong(), to.getAsLong()),
-                PUBLISH_SECONDS,
-                PUBLISH_SECONDS,
-                TimeUnit.SECONDS);
+        publishing = sweep.add(() -> report.progress(from.getAsLong(), to.getAsLong()));
     }
 
-    public static RunningRelay of(Relay relay, EventLoop loop, ConnectionReport report) {
-        return new RunningRelay(relay::abort, relay::bytesFromApplication, relay::bytesToApplication, loop, report);
+    /// @param sweep of the connection's loop
+    public static RunningRelay of(Relay relay, RelaySweep sweep, ConnectionReport report) {
+        return new RunningRelay(relay::abort, relay::bytesFromApplication, relay::bytesToApplication, sweep, report);
     }
 
-    public static RunningRelay of(SocketRelay relay, EventLoop loop, ConnectionReport report) {
-        return new RunningRelay(relay::abort, relay::bytesFromApplication, relay::bytesToApplication, loop, report);
+    public static RunningRelay of(SocketRelay relay, RelaySweep sweep, ConnectionReport report) {
+        return new RunningRelay(relay::abort, relay::bytesFromApplication, relay::bytesToApplication, sweep, report);
     }
 
     public void abort(ErrorCode code, String reason) {
@@ -46,8 +38,8 @@ public final class RunningRelay {
         return abortCode;
     }
 
-    /// The relay has ended: no more timer.
+    /// The relay has ended: its counts are final.
     public void ended() {
-        publishing.cancel(false);
+        publishing.remove();
     }
 }

@@ -19,7 +19,6 @@ import io.loam.protocol.hbone.ConnectHandler;
 import io.loam.protocol.hbone.ConnectRequest;
 import io.loam.protocol.hbone.ConnectResponse;
 import io.loam.protocol.hbone.PendingStream;
-import io.loam.protocol.header.Baggage;
 import io.loam.protocol.header.Forwarded;
 import io.loam.protocol.linux.OriginalAddress;
 import io.loam.runtime.accesslog.AccessLogEntry.Direction;
@@ -192,11 +191,9 @@ final class InboundTunnel implements ConnectHandler {
 
         private void join(Workload local, ApplicationSocket application) {
             var joined = Relay.of(application, this::onRelayEnd);
-            relay = RunningRelay.of(joined, channel.eventLoop(), report);
+            relay = RunningRelay.of(joined, services.registry().sweepOf(channel.eventLoop()), report);
             report.opened();
-            var answer = services.responseBaggage()
-                    ? new ConnectResponse(Baggage.of(local).header())
-                    : ConnectResponse.PLAIN;
+            var answer = services.responseBaggage() ? new ConnectResponse(pod.baggage(local)) : ConnectResponse.PLAIN;
             joined.start(stream.accept(answer, joined.streamListener()));
         }
 

@@ -172,7 +172,7 @@ final class PlaintextConnection extends ChannelInboundHandlerAdapter {
                 }
                 var joined = SocketRelay.start(ApplicationSocket.of(application), socket, this::onRelayEnd);
                 if (!over) {
-                    relay = RunningRelay.of(joined, caller.eventLoop(), report);
+                    relay = RunningRelay.of(joined, services.registry().sweepOf(caller.eventLoop()), report);
                 }
             }
         }

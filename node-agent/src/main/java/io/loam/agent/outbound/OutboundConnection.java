@@ -16,7 +16,6 @@ import io.loam.protocol.hbone.ConnectResponse;
 import io.loam.protocol.hbone.PendingConnect;
 import io.loam.protocol.hbone.Tunnel;
 import io.loam.protocol.hbone.TunnelStream;
-import io.loam.protocol.header.Baggage;
 import io.loam.protocol.header.Forwarded;
 import io.loam.protocol.header.TraceParent;
 import io.loam.protocol.linux.OriginalAddress;
@@ -178,7 +177,7 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
             var service = route.service();
             var request = new ConnectRequest(
                     route.authority(),
-                    Baggage.of(source).header(),
+                    pod.baggage(source),
                     Forwarded.of(report.sourceAddress(), service == null ? null : service.hostname())
                             .header(),
                     TraceParent.fresh(services.random()).header());
@@ -204,7 +203,7 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
         private TunnelStream.Listener relay(TunnelStream stream) {
             pendingTunnel = null;
             var joined = Relay.of(socket, this::onRelayEnd);
-            relay = RunningRelay.of(joined, application.eventLoop(), report);
+            relay = RunningRelay.of(joined, services.registry().sweepOf(application.eventLoop()), report);
             report.opened();
             handOver();
             joined.start(stream); // may end at once, if the application has gone meanwhile
@@ -246,7 +245,7 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
                 handOver();
                 var joined = SocketRelay.start(socket, ApplicationSocket.of(peer), this::onRelayEnd);
                 if (!over) {
-                    relay = RunningRelay.of(joined, application.eventLoop(), report);
+                    relay = RunningRelay.of(joined, services.registry().sweepOf(application.eventLoop()), report);
                 }
             }
         }

@@ -2,6 +2,7 @@ package io.loam.agent.pod;
 
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.workload.Workload;
+import io.loam.protocol.header.Baggage;
 import io.loam.protocol.linux.Netns;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
 import io.loam.runtime.config.SocketConfig;
@@ -22,6 +23,8 @@ public final class LocalPod {
     private final WorkloadInfo info;
     private final Netns netns;
     private final PodSockets sockets;
+
+    private volatile @Nullable Described described;
 
     /// The listeners are the first holder.
     private final AtomicInteger holders = new AtomicInteger(1);
@@ -55,6 +58,21 @@ public final class LocalPod {
     public @Nullable Workload workload(MeshSnapshot mesh) {
         return mesh.localWorkload(info.name(), info.namespace(), info.serviceAccount());
     }
+
+    /// What tunnels say about this pod (header `baggage`), rendered once for each state of it.
+    ///
+    /// @param workload this pod in the mesh of the moment
+    @SuppressWarnings("ReferenceEquality") // a workload that changed is another object
+    public String baggage(Workload workload) {
+        var known = described;
+        if (known == null || known.workload != workload) {
+            known = new Described(workload, Baggage.of(workload).header());
+            described = known;
+        }
+        return known.baggage;
+    }
+
+    private record Described(Workload workload, String baggage) {}
 
     /// Announces a connection that may open sockets.
     public void retain() {
