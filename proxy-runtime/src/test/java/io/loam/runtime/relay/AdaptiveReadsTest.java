@@ -1,0 +1,138 @@
+package io.loam.runtime.relay;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.management.ThreadMXBean;
+import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.channel.DefaultChannelConfig;
+import io.netty.channel.DefaultEventLoop;
+import io.netty.channel.RecvByteBufAllocator.ExtendedHandle;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.util.ResourceLeakDetector;
+import io.netty.util.ResourceLeakDetector.Level;
+import java.lang.management.ManagementFactory;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/// Fast path, rule 3.
+class AdaptiveReadsTest {
+    private static final int KIB = 1024;
+
+    private final ExtendedHandle handle = (ExtendedHandle) new AdaptiveReads().newHandle();
+    private final DefaultChannelConfig config = new DefaultChannelConfig(new EmbeddedChannel());
+
+    @Test
+    void growsFourfoldWhenAReadFillsTheBufferAndStopsAt64KiB() {
+        handle.reset(config);
+        assertThat(fill()).isEqualTo(2 * KIB);
+        assertThat(fill()).isEqualTo(8 * KIB);
+        assertThat(fill()).isEqualTo(32 * KIB);
+        assertThat(fill()).isEqualTo(64 * KIB);
+        assertThat(fill()).isEqualTo(64 * KIB);
+    }
+
+    @Test
+    void halvesWhenAWakeUpStaysUnderAQuarter() {
+        grow();
+        wakeUp(16 * KIB - 1);
+        assertThat(handle.guess()).isEqualTo(32 * KIB);
+        for (int i = 0; i < 10; i++) {
+            wakeUp(1);
+        }
+        assertThat(handle.guess()).isEqualTo(2 * KIB);
+    }
+
+    @Test
+    void keepsItsSizeWhileReadsAreOfThatOrder() {
+        grow();
+        for (int i = 0; i < 10; i++) {
+            wakeUp(16 * KIB);
+        }
+        assertThat(handle.guess()).isEqualTo(64 * KIB);
+    }
+
+    @Test
+    void readsOnceWhenTheBufferWasNotFilled() {
+        handle.reset(config);
+        read(handle.guess() - 1);
+        assertThat(handle.continueReading()).isFalse();
+    }
+
+    /// Hazard P14: a bulk transfer gives the loop back.
+    @Test
+    void readsNoMoreThan256KiBInOneTurn() {
+        grow();
+        handle.reset(config);
+        int bytes = 0;
+        do {
+            bytes += fill();
+        } while (handle.continueReading(() -> true));
+        assertThat(bytes).isEqualTo(256 * KIB);
+    }
+
+    /// Held number of the fast path: nothing on the heap for a read in steady state, the pooled buffer included.
+    @Test
+    void allocatesNothingOnTheHeapPerRead() throws Exception {
+        int reads = 100_000;
+        var level = ResourceLeakDetector.getLevel();
+        ResourceLeakDetector.setLevel(Level.DISABLED); // it keeps a stack trace for each buffer
+        var loop = new DefaultEventLoop(); // its thread has the allocator's cache, as the loops of the agent
+        try {
+            long allocated = loop.submit(() -> heapBytesFor(reads)).get(60, TimeUnit.SECONDS);
+
+            System.out.println("heap bytes for " + reads + " reads: " + allocated);
+            assertThat(allocated).as("heap bytes for %s reads", reads).isLessThan(reads);
+        } finally {
+            ResourceLeakDetector.setLevel(level);
+            var _ = loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+        }
+    }
+
+    private long heapBytesFor(int reads) {
+        var allocator = new PooledByteBufAllocator(true);
+        var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        for (int i = 0; i < 3; i++) {
+            readMany(allocator, reads); // the compiler and the thread's cache warm up
+        }
+        long before = threads.getCurrentThreadAllocatedBytes();
+        readMany(allocator, reads);
+        return threads.getCurrentThreadAllocatedBytes() - before;
+    }
+
+    private void readMany(PooledByteBufAllocator allocator, int reads) {
+        for (int i = 0; i < reads; i++) {
+            handle.reset(config);
+            var buffer = handle.allocate(allocator);
+            handle.attemptedBytesRead(buffer.writableBytes());
+            handle.lastBytesRead(buffer.writableBytes());
+            handle.continueReading();
+            handle.readComplete();
+            buffer.release();
+        }
+    }
+
+    private void grow() {
+        handle.reset(config);
+        while (handle.guess() < 64 * KIB) {
+            fill();
+        }
+        handle.readComplete();
+    }
+
+    private void wakeUp(int bytes) {
+        handle.reset(config);
+        read(bytes);
+        handle.readComplete();
+    }
+
+    private int fill() {
+        int bytes = handle.guess();
+        read(bytes);
+        return bytes;
+    }
+
+    private void read(int bytes) {
+        handle.attemptedBytesRead(handle.guess());
+        handle.lastBytesRead(bytes);
+    }
+}
