@@ -1,13 +1,22 @@
 package io.loam.runtime.metrics;
 
 import io.prometheus.metrics.core.datapoints.CounterDataPoint;
+import io.prometheus.metrics.core.datapoints.GaugeDataPoint;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /// The connection counters. Their series are resolved once when a connection starts; afterwards its event loop only
 /// adds to adders.
 public final class TrafficMetrics {
+    /// Pairs whose series are kept at hand; a node talks with fewer most of the time.
+    private static final int MAX_PAIRS = 1024;
+
+    private final Map<PairKey, Pair> pairs = new ConcurrentHashMap<>();
     private final Counter opened;
     private final Counter closed;
     private final Counter failed;
@@ -43,17 +52,32 @@ public final class TrafficMetrics {
 
     /// Counts the opening and returns what the connection adds to from now on. The connection must close it once.
     public OpenConnection open(TrafficLabels labels) {
-        var values = labels.values(FailureFlag.NONE);
-        opened.labelValues(values).inc();
-        var gauge = sockets.labelValues(labels.reporter().label());
-        gauge.inc();
-        return new OpenConnection(labels, received.labelValues(values), sent.labelValues(values), gauge::dec);
+        var pair = pairOf(labels);
+        var flow = pair.flow();
+        pair.opened.inc();
+        flow.sockets.inc();
+        return new OpenConnection(pair, flow);
     }
 
     /// A connection that was refused before it was opened: counted as opened, failed and closed.
     public void refused(TrafficLabels labels, FailureFlag reason) {
-        opened.labelValues(labels.values(FailureFlag.NONE)).inc();
-        end(labels, reason);
+        var pair = pairOf(labels);
+        pair.opened.inc();
+        pair.end(reason);
+    }
+
+    private Pair pairOf(TrafficLabels labels) {
+        var key = new PairKey(labels);
+        var known = pairs.get(key);
+        if (known != null) {
+            return known;
+        }
+        if (pairs.size() >= MAX_PAIRS) {
+            pairs.clear(); // only a shortcut to the counters, which stay
+        }
+        var made = new Pair(labels);
+        pairs.put(key, made);
+        return made;
     }
 
     /// An error in the proxy itself ended a connection.
@@ -61,47 +85,119 @@ public final class TrafficMetrics {
         bugs.inc();
     }
 
-    private void end(TrafficLabels labels, FailureFlag reason) {
-        var values = labels.values(reason);
-        if (reason != FailureFlag.NONE) {
-            failed.labelValues(values).inc();
+    /// The series of all connections with the same labels. To find them in the registry takes 27 strings and as many
+    /// comparisons, twice per connection for each counter; here they are looked up once.
+    private final class Pair {
+        private final TrafficLabels labels;
+        private final CounterDataPoint opened;
+
+        /// Null until the first connection that is not refused: a pair that is always refused has no such series.
+        private volatile @Nullable Flow flow;
+
+        private final Map<FailureFlag, CounterDataPoint> closedBy = new ConcurrentHashMap<>();
+        private final Map<FailureFlag, CounterDataPoint> failedBy = new ConcurrentHashMap<>();
+
+        Pair(TrafficLabels labels) {
+            this.labels = labels;
+            opened = TrafficMetrics.this.opened.labelValues(labels.values(FailureFlag.NONE));
         }
-        closed.labelValues(values).inc();
+
+        Flow flow() {
+            var known = flow;
+            if (known == null) {
+                var values = labels.values(FailureFlag.NONE);
+                known = new Flow(
+                        received.labelValues(values),
+                        sent.labelValues(values),
+                        sockets.labelValues(labels.reporter().label()));
+                flow = known; // two loops may do so at once, with the same series
+            }
+            return known;
+        }
+
+        void end(FailureFlag reason) {
+            if (reason != FailureFlag.NONE) {
+                count(failedBy, failed, reason);
+            }
+            count(closedBy, closed, reason);
+        }
+
+        private void count(Map<FailureFlag, CounterDataPoint> series, Counter counter, FailureFlag reason) {
+            var point = series.get(reason);
+            if (point == null) {
+                point = counter.labelValues(labels.values(reason));
+                series.put(reason, point); // two loops may do so at once, with the same point
+            }
+            point.inc();
+        }
+    }
+
+    /// What open connections of a pair add to.
+    private record Flow(CounterDataPoint received, CounterDataPoint sent, GaugeDataPoint sockets) {}
+
+    /// Workloads and services are compared by identity: they are large, and one that changed is another object. Two
+    /// objects that are equal merely lead to the same series twice.
+    private static final class PairKey {
+        private final TrafficLabels labels;
+        private final int hash;
+
+        PairKey(TrafficLabels labels) {
+            this.labels = labels;
+            int combined = System.identityHashCode(labels.source());
+            combined = 31 * combined + System.identityHashCode(labels.destination());
+            combined = 31 * combined + System.identityHashCode(labels.service());
+            combined = 31 * combined + labels.reporter().hashCode();
+            hash = 31 * combined + Boolean.hashCode(labels.mutualTls());
+        }
+
+        @Override
+        @SuppressWarnings("ReferenceEquality") // see above
+        public boolean equals(@Nullable Object other) {
+            return other instanceof PairKey key
+                    && key.labels.reporter() == labels.reporter()
+                    && key.labels.source() == labels.source()
+                    && key.labels.destination() == labels.destination()
+                    && key.labels.service() == labels.service()
+                    && key.labels.mutualTls() == labels.mutualTls()
+                    && Objects.equals(key.labels.sourcePrincipal(), labels.sourcePrincipal())
+                    && Objects.equals(key.labels.destinationPrincipal(), labels.destinationPrincipal());
+        }
+
+        @Override
+        public int hashCode() {
+            return hash;
+        }
     }
 
     /// The series of one open connection. Bytes are counted in plain fields of the loop and published from here.
-    public final class OpenConnection {
-        private final TrafficLabels labels;
-        private final CounterDataPoint received;
-        private final CounterDataPoint sent;
-        private final Runnable socketClosed;
+    public static final class OpenConnection {
+        private final Pair pair;
+        private final Flow flow;
         private long publishedReceived;
         private long publishedSent;
 
-        OpenConnection(TrafficLabels labels, CounterDataPoint received, CounterDataPoint sent, Runnable socketClosed) {
-            this.labels = labels;
-            this.received = received;
-            this.sent = sent;
-            this.socketClosed = socketClosed;
+        private OpenConnection(Pair pair, Flow flow) {
+            this.pair = pair;
+            this.flow = flow;
         }
 
         /// @param fromClient bytes client → server since the connection began, not since the last call
         /// @param fromServer bytes server → client since the connection began
         public void publishBytes(long fromClient, long fromServer) {
             if (fromClient > publishedReceived) {
-                received.inc(fromClient - publishedReceived);
+                flow.received.inc(fromClient - publishedReceived);
                 publishedReceived = fromClient;
             }
             if (fromServer > publishedSent) {
-                sent.inc(fromServer - publishedSent);
+                flow.sent.inc(fromServer - publishedSent);
                 publishedSent = fromServer;
             }
         }
 
         /// The end of the connection.
         public void close(FailureFlag reason) {
-            socketClosed.run();
-            end(labels, reason);
+            flow.sockets.dec();
+            pair.end(reason);
         }
     }
 }
