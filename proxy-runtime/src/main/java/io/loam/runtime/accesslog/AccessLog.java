@@ -21,6 +21,10 @@ public final class AccessLog implements AutoCloseable {
 
     private static final int BATCH_CHARS = 64 * 1024;
 
+    /// While connections end one after another, lines are collected this long: waking the writer for each would cost
+    /// the event loop a system call and the machine two switches per connection.
+    private static final long COLLECT_NANOS = 5_000_000;
+
     private final MpscAtomicArrayQueue<AccessLogEntry> queue = new MpscAtomicArrayQueue<>(QUEUE_ENTRIES);
     private final AccessLogFormat format;
     private final OutputStream out;
@@ -76,9 +80,14 @@ public final class AccessLog implements AutoCloseable {
                 }
                 continue;
             }
+            boolean busy = !batch.isEmpty();
             flush(batch);
             if (closed && queue.isEmpty()) {
                 return;
+            }
+            if (busy && !closed) {
+                LockSupport.parkNanos(this, COLLECT_NANOS); // nobody wakes us: the flag is down
+                continue;
             }
             asleep = true;
             // Looked at again after the flag is up: an entry offered before that saw nobody to wake.
