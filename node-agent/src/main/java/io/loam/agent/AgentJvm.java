@@ -8,6 +8,15 @@ public final class AgentJvm {
     /// Heap: few live objects, the buffers lie outside of it.
     private static final String HEAP = "-Xmx48m";
 
+    /// Pages of the heap that were used once stay resident, so it begins small, and so does the part for new
+    /// objects, at the price of more and shorter collections. With trimming: 21 MB less at rest.
+    private static final String FIRST_HEAP = "-Xms16m";
+
+    private static final String NEW_OBJECTS = "-Xmn8m";
+
+    /// What the compiler took from the C library during warm-up goes back to the kernel this often.
+    private static final int TRIM_MILLIS = 10_000;
+
     /// Buffers of all loops; a refused buffer ends a connection, an unlimited one the node.
     private static final int DIRECT_MIB = 64;
 
@@ -17,6 +26,9 @@ public final class AgentJvm {
     public static List<String> flags(int workers) {
         return List.of(
                 HEAP,
+                FIRST_HEAP,
+                NEW_OBJECTS,
+                "-XX:TrimNativeHeapInterval=" + TRIM_MILLIS,
                 "-Xss256k", // loops and clients are shallow
                 "-XX:+UseSerialGC", // same tail as G1 here at half the memory
                 "-XX:+UseCompactObjectHeaders",
