@@ -17,6 +17,8 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
 /// The one thread that all load of a process runs on, woken as exactly as the kernel can.
@@ -30,7 +32,7 @@ final class LoadLoop implements AutoCloseable {
         try {
             load.loop.submit(LoadLoop::wakeExactly).get();
             return load;
-        } catch (java.util.concurrent.ExecutionException e) {
+        } catch (ExecutionException e) {
             load.close();
             throw new IOException("no exact timer", e.getCause());
         } catch (InterruptedException e) {
@@ -69,13 +71,16 @@ final class LoadLoop implements AutoCloseable {
 
     static ByteBuf request(InetSocketAddress target) {
         var text = "GET / HTTP/1.1\r\nHost: " + target.getAddress().getHostAddress() + "\r\n\r\n";
-        return Unpooled.unreleasableBuffer(Unpooled.directBuffer()
-                .writeBytes(text.getBytes(StandardCharsets.US_ASCII))
-                .asReadOnly());
+        return constant(text);
+    }
+
+    /// Sent again and again, and nobody's to release.
+    static ByteBuf constant(String text) {
+        return Unpooled.unreleasableBuffer(Unpooled.wrappedBuffer(text.getBytes(StandardCharsets.US_ASCII)));
     }
 
     @Override
     public void close() {
-        var _ = group.shutdownGracefully(0, 1, java.util.concurrent.TimeUnit.SECONDS);
+        var _ = group.shutdownGracefully(0, 1, TimeUnit.SECONDS);
     }
 }

@@ -5,7 +5,6 @@ import ch.qos.logback.classic.Logger;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.loam.protocol.linux.ResourceLimits;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -84,8 +83,6 @@ public final class LoadMain {
     /// For a proxy that has to be asked for a tunnel.
     private static ByteBuf connectHead(String authority) {
         var head = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n\r\n";
-        return Unpooled.unreleasableBuffer(Unpooled.directBuffer()
-                .writeBytes(head.getBytes(StandardCharsets.US_ASCII))
-                .asReadOnly());
+        return LoadLoop.constant(head);
     }
 }
