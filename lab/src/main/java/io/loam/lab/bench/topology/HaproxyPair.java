@@ -83,6 +83,7 @@ final class HaproxyPair implements AutoCloseable {
                 listen asked
                     mode http
                     bind 127.0.0.1:%d
+                    http-reuse always
                     server peer %s:%d %s alpn h2
                 """.formatted(CAPTURE_PORT, PORT_SHIFT, tls, CONNECT_PORT, server.getHostAddress(), H2_PORT, tls);
     }
