@@ -96,7 +96,11 @@ final class AgentLossNetnsIT {
 
             inFabric("add table inet outage; add chain inet outage input { type filter hook input priority 0; };"
                     + " add rule inet outage input tcp dport { 15012, 15013 } reject with tcp reset");
-            await("the agents to notice", () -> before.text().contains("control plane"));
+            // Keep-alive of the gRPC connection: 30 s to the next PING, 10 s for its answer.
+            await(
+                    "the agents to notice",
+                    Duration.ofSeconds(60),
+                    () -> before.text().contains("control plane"));
             load.awaitMore(200);
             assertThat(open.isAlive()).isTrue();
             bench.write("late.yaml", caller("shop", "late", "one"));

@@ -53,8 +53,8 @@ final class SharedTunnelsNetnsIT {
         }
     }
 
-    /// Hazards T15 and T16. Each agent has two event loops with a pool each: 1,000 streams at 100 per tunnel make 10
-    /// or 11 tunnels, however they fall on the two.
+    /// Hazards T15 and T16. Each agent has two event loops with a pool each: 1,000 streams at 100 per tunnel make 11
+    /// tunnels at most, however they fall on the two.
     @Test
     void aThousandConnectionsAtOnceToAColdPeerShareTunnels() throws Exception {
         var target = mesh.ipv4("mesh/cold");
@@ -69,7 +69,8 @@ final class SharedTunnelsNetnsIT {
                     + seen.flows().size() + " handshakes");
             assertThat(figures[0]).isEqualTo(Integer.toString(STORM));
             assertThat(seen.dropped()).isZero();
-            assertThat(seen.flows()).hasSizeBetween(10, 11);
+            // Streams that end while others still open make room: fewer than ten are right, more than eleven never.
+            assertThat(seen.flows()).hasSizeBetween(2, 11);
             assertThat(Double.parseDouble(figures[1])).isLessThan(STORM_SECONDS);
         }
     }
