@@ -268,12 +268,15 @@ public final class LabNetwork {
     ///
     /// Reverse-path filtering is off because a node agent opens connections in a pod's namespace with the addresses
     /// of others; duplicate address detection, because it keeps an address from being used for a second.
+    /// Congestion control is the same on every machine: a namespace inherits the host's, and one that paces (BBR) doubles
+    /// what a byte costs on links that have no bottleneck. Reno is what every namespace may choose.
     private static String settings(String netns, boolean forwarding) {
         return """
                 nsenter --net=%s /bin/sh -e <<'END'
                 cd /proc/sys/net
                 echo 0 >ipv4/conf/all/rp_filter
                 echo 0 >ipv4/conf/default/rp_filter
+                echo reno >ipv4/tcp_congestion_control
                 echo 0 >ipv6/conf/default/accept_dad
                 echo 0 >ipv6/conf/default/accept_ra
                 %sEND
