@@ -2,6 +2,7 @@ package io.loam.protocol.hbone;
 
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http2.DefaultHttp2Headers;
 import io.netty.handler.codec.http2.Http2ConnectionDecoder;
@@ -84,13 +85,16 @@ public final class HboneServerHandler extends TunnelHandler {
         }
     }
 
-    /// RFC 9113, 8.5: `:method` is CONNECT, `:scheme` and `:path` are left out. Extended CONNECT is not offered.
+    /// RFC 9113, 8.5: `:method` is CONNECT, `:scheme` and `:path` are left out. Extended CONNECT is not offered. A
+    /// CONNECT has no content whose length one could give (RFC 9110, 9.3.6), and the codec would hold the tunnelled
+    /// bytes to it.
     private static boolean isConnect(Http2Headers headers) {
         return headers.method() != null
                 && CONNECT.contentEquals(headers.method())
                 && headers.scheme() == null
                 && headers.path() == null
-                && headers.get(Http2Headers.PseudoHeaderName.PROTOCOL.value()) == null;
+                && headers.get(Http2Headers.PseudoHeaderName.PROTOCOL.value()) == null
+                && headers.get(HttpHeaderNames.CONTENT_LENGTH) == null;
     }
 
     @Override

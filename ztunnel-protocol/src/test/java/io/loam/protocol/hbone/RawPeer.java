@@ -36,19 +36,37 @@ final class RawPeer implements AutoCloseable {
     private RawPeer(ChannelHandler handler, boolean peerIsClient) {
         this.tunnel = new EmbeddedChannel(handler);
         this.prefaceSeen = peerIsClient;
-        if (peerIsClient) {
-            tunnel.writeInbound(Http2CodecUtil.connectionPrefaceBuf().copy());
-        }
+    }
+
+    private RawPeer begin() {
         send((frames, ctx) -> frames.writeSettings(ctx, new Http2Settings(), ctx.newPromise()));
         send((frames, ctx) -> frames.writeSettingsAck(ctx, ctx.newPromise())); // our windows apply from here on
+        return this;
     }
 
     static RawPeer clientOf(HboneServerHandler server) {
+        var peer = silentClientOf(server);
+        peer.bytes(Http2CodecUtil.connectionPrefaceBuf().copy());
+        return peer.begin();
+    }
+
+    /// A client that has said nothing yet, not even its preface.
+    static RawPeer silentClientOf(HboneServerHandler server) {
         return new RawPeer(server, true);
     }
 
     static RawPeer serverOf(HboneClientHandler client) {
-        return new RawPeer(client, false);
+        return new RawPeer(client, false).begin();
+    }
+
+    /// Sends what the frame writer would not, as one read of the tunnel. Takes ownership.
+    void bytes(ByteBuf bytes) {
+        if (tunnel.isOpen()) {
+            tunnel.writeInbound(bytes);
+        } else {
+            bytes.release();
+        }
+        listen();
     }
 
     interface Frames {
@@ -63,13 +81,8 @@ final class RawPeer implements AutoCloseable {
 
     private void deliver() {
         for (ByteBuf bytes = wire.readOutbound(); bytes != null; bytes = wire.readOutbound()) {
-            if (tunnel.isOpen()) {
-                tunnel.writeInbound(bytes);
-            } else {
-                bytes.release();
-            }
+            bytes(bytes);
         }
-        listen();
     }
 
     void headers(int stream, Http2Headers headers, boolean endOfStream) {
@@ -147,6 +160,16 @@ final class RawPeer implements AutoCloseable {
         @Override
         public void onPingRead(ChannelHandlerContext ctx, long data) {
             seen.add("PING");
+        }
+
+        @Override
+        public void onPingAckRead(ChannelHandlerContext ctx, long data) {
+            seen.add("PONG " + Long.toHexString(data));
+        }
+
+        @Override
+        public void onSettingsAckRead(ChannelHandlerContext ctx) {
+            seen.add("SETTINGS ACK");
         }
 
         @Override
