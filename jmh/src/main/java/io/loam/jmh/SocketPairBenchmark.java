@@ -161,6 +161,11 @@ public class SocketPairBenchmark {
         public void onFailed(OpenFailure failure) {
             var _ = application.close();
         }
+
+        @Override
+        public void onBug(Throwable cause) {
+            var _ = application.close();
+        }
     }
 
     private final class AfterHandshake extends ChannelInboundHandlerAdapter {

@@ -180,5 +180,10 @@ public class TunnelBenchmark {
 
         @Override
         public void onWritable() {}
+
+        @Override
+        public void onBug(Throwable cause) {
+            throw new IllegalStateException("a stream of the benchmark failed", cause);
+        }
     }
 }

@@ -223,6 +223,11 @@ final class OwnPortsNetnsIT {
                                             ? Integer.toString(status)
                                             : failure.reason());
                         }
+
+                        @Override
+                        public void onBug(Throwable cause) {
+                            answer.completeExceptionally(cause);
+                        }
                     }));
             return answer.get(20, TimeUnit.SECONDS);
         }
@@ -256,5 +261,8 @@ final class OwnPortsNetnsIT {
 
         @Override
         public void onWritable() {}
+
+        @Override
+        public void onBug(Throwable cause) {}
     }
 }

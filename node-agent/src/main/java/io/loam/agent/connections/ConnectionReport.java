@@ -115,6 +115,7 @@ public final class ConnectionReport {
                 var code = abortedFor == null ? ErrorCode.BUG : abortedFor;
                 end(Kind.FAILED, code.name(), reason, code.flag(), fromApplication, toApplication);
             }
+            case RelayEnd.Bug(var cause) -> bug(cause, fromApplication, toApplication);
         }
     }
 
@@ -125,13 +126,22 @@ public final class ConnectionReport {
         end(early ? Kind.REFUSED : Kind.FAILED, code.name(), error, code.flag(), 0, 0);
     }
 
-    /// An error of our own.
+    /// An error of our own (hazards, rule 7). Counted and logged even if the connection was reported before: then
+    /// the error is in what was to be done at its end.
     public void bug(Throwable cause) {
-        if (!ended) {
-            log.error("connection ended by a bug src.addr={} dst.addr={}", sourceAddress, destinationAddress, cause);
-            telemetry.metrics().bug();
-            failed(ErrorCode.BUG, String.valueOf(cause));
-        }
+        bug(cause, 0, 0);
+    }
+
+    private void bug(Throwable cause, long fromApplication, long toApplication) {
+        log.error("connection ended by a bug src.addr={} dst.addr={}", sourceAddress, destinationAddress, cause);
+        telemetry.metrics().bug();
+        end(
+                Kind.FAILED,
+                ErrorCode.BUG.name(),
+                String.valueOf(cause),
+                ErrorCode.BUG.flag(),
+                fromApplication,
+                toApplication);
     }
 
     private void end(

@@ -30,11 +30,15 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The CONNECT requests of one tunnel whose peer is proved (wire reference, 3.3). Each goes through target, verdict,
 /// dial and answer, in this order: 200 is said when the application has taken the connection. Belongs to the tunnel's
 /// event loop.
 final class InboundTunnel implements ConnectHandler {
+    private static final Logger log = LoggerFactory.getLogger(InboundTunnel.class);
+
     private static final int UNAUTHORIZED = 401;
     private static final int UNAVAILABLE = 503;
 
@@ -66,6 +70,12 @@ final class InboundTunnel implements ConnectHandler {
             report.bug(e);
             stream.refuse(UNAVAILABLE);
         }
+    }
+
+    @Override
+    public void onBug(Throwable cause) {
+        log.error("stream ended by a bug peer={}", peer, cause);
+        services.telemetry().metrics().bug();
     }
 
     private void resolve(ConnectRequest request, PendingStream stream, ConnectionReport report) {

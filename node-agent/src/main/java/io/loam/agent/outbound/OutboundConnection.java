@@ -34,7 +34,6 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.epoll.EpollSocketChannel;
-import io.netty.handler.codec.http2.Http2Error;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -184,18 +183,17 @@ final class OutboundConnection extends ChannelInboundHandlerAdapter {
             pendingTunnel = pool.open(key, request, new PooledOpening() {
                 @Override
                 public TunnelStream.Listener onOpened(Tunnel tunnel, TunnelStream stream, ConnectResponse response) {
-                    try {
-                        return relay(stream);
-                    } catch (RuntimeException e) { // thrown on, it would end the tunnel and everybody else's streams
-                        bug(e);
-                        stream.reset(Http2Error.INTERNAL_ERROR.code());
-                        return NobodyListens.INSTANCE;
-                    }
+                    return relay(stream);
                 }
 
                 @Override
                 public void onFailed(OpenFailure failure) {
                     fail(codeOf(failure), failure.reason());
+                }
+
+                @Override
+                public void onBug(Throwable cause) {
+                    bug(cause);
                 }
             });
         }

@@ -16,6 +16,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One socket of a relay, and the handler at the end of its pipeline. Turns what Netty says about a half-closable
 /// socket into six plain events, and sees to it that nothing is read after the end of input: with half-closure
@@ -25,6 +27,8 @@ import org.jspecify.annotations.Nullable;
 /// although auto-read is off until then, Netty's epoll transport reads a socket empty as soon as the peer sends FIN.
 /// What comes early waits here, and is bounded by the socket's receive buffer.
 public final class ApplicationSocket {
+    private static final Logger log = LoggerFactory.getLogger(ApplicationSocket.class);
+
     private static final AdaptiveReads READS = new AdaptiveReads();
 
     /// Bytes for a slow application that wait in this process, above and below which the other side pauses and
@@ -59,6 +63,10 @@ public final class ApplicationSocket {
 
         /// The socket is gone, and not by {@link #close()} or {@link #abort()}.
         void onSocketLost(String detail);
+
+        /// One of the methods above threw, or the socket met something that is not the network's doing. It is
+        /// closed with RST, nothing more is called.
+        void onBug(Throwable cause);
     }
 
     private ApplicationSocket(DuplexChannel channel) {
@@ -174,7 +182,11 @@ public final class ApplicationSocket {
         } else if (!closed) {
             outputEnded = true;
             if (events != null) {
-                events.onOutputEnd();
+                try {
+                    events.onOutputEnd();
+                } catch (RuntimeException | Error bug) { // Netty would log it and leave the connection open
+                    endByBug(events, bug);
+                }
             }
         }
     }
@@ -235,7 +247,21 @@ public final class ApplicationSocket {
             var _ = channel.close();
         }
         if (events != null) {
-            events.onSocketLost(detail);
+            try {
+                events.onSocketLost(detail);
+            } catch (RuntimeException | Error bug) { // Netty would only log what is thrown while it reports a failure
+                endByBug(events, bug);
+            }
+        }
+    }
+
+    private void endByBug(Events to, Throwable bug) {
+        abort();
+        try {
+            to.onBug(bug);
+        } catch (RuntimeException | Error again) {
+            bug.addSuppressed(again);
+            log.error("relay ended by a bug, and failed again when it was told", bug);
         }
     }
 
@@ -296,6 +322,10 @@ public final class ApplicationSocket {
 
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            if (events != null && !(cause instanceof IOException)) {
+                endByBug(events, cause);
+                return;
+            }
             if (failure == null) {
                 failure = cause;
             }

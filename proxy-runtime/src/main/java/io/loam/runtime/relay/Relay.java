@@ -93,6 +93,15 @@ public final class Relay {
         listener.onRelayEnd(end, bytesFromApplication, bytesToApplication);
     }
 
+    /// Hazards, rule 7: a bug ends this connection and nothing else.
+    private void endByBug(Throwable cause) {
+        if (stream != null) {
+            stream.reset(Http2Error.INTERNAL_ERROR.code());
+        }
+        application.abort();
+        end(new RelayEnd.Bug(cause));
+    }
+
     private void creditWhatWasTaken() {
         if (owedBytes > 0 && application.isWritable()) {
             int taken = owedBytes;
@@ -156,6 +165,11 @@ public final class Relay {
                 end(new RelayEnd.Reset(RelayEnd.Side.APPLICATION, detail));
             }
         }
+
+        @Override
+        public void onBug(Throwable cause) {
+            endByBug(cause);
+        }
     }
 
     private final class FromPeer implements TunnelStream.Listener {
@@ -204,6 +218,11 @@ public final class Relay {
         @Override
         public void onWritable() {
             application.resumeReading();
+        }
+
+        @Override
+        public void onBug(Throwable cause) {
+            endByBug(cause);
         }
     }
 

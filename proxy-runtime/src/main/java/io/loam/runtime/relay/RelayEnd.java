@@ -30,6 +30,14 @@ public sealed interface RelayEnd {
     /// We broke it off, for example because a policy changed or a drain ran out of time.
     record Aborted(String reason) implements RelayEnd {}
 
+    /// An error of our own ended it; both sides were told by a reset.
+    record Bug(Throwable cause) implements RelayEnd {
+        @Override
+        public String reason() {
+            return "bug: " + cause;
+        }
+    }
+
     /// The two ends of a relay.
     enum Side {
         /// The socket given first.

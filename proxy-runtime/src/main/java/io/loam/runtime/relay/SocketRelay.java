@@ -122,5 +122,13 @@ public final class SocketRelay {
                 end(new RelayEnd.Reset(side, detail));
             }
         }
+
+        /// Hazards, rule 7: a bug ends this connection and nothing else.
+        @Override
+        public void onBug(Throwable cause) {
+            socket.abort();
+            to().socket.abort();
+            end(new RelayEnd.Bug(cause));
+        }
     }
 }

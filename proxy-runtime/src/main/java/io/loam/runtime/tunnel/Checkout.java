@@ -52,8 +52,13 @@ final class Checkout implements PendingConnect, StreamOpening {
     }
 
     void fail(OpenFailure failure) {
-        if (!cancelled) {
+        if (cancelled) {
+            return;
+        }
+        try {
             opening.onFailed(failure);
+        } catch (RuntimeException | Error bug) { // thrown on, those that wait behind this one would not be told
+            opening.onBug(bug);
         }
     }
 
@@ -81,5 +86,10 @@ final class Checkout implements PendingConnect, StreamOpening {
         } else {
             fail(new OpenFailure.ConnectFailed(failure));
         }
+    }
+
+    @Override
+    public void onBug(Throwable cause) {
+        opening.onBug(cause);
     }
 }

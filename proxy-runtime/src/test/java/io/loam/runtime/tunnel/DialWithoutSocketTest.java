@@ -61,6 +61,11 @@ class DialWithoutSocketTest {
                     assertThat(loop.inEventLoop()).isTrue();
                     failure.complete(reason);
                 }
+
+                @Override
+                public void onBug(Throwable cause) {
+                    failure.completeExceptionally(cause);
+                }
             }));
             assertThat(failure.get(5, TimeUnit.SECONDS).reason()).contains("Too many open files");
         }

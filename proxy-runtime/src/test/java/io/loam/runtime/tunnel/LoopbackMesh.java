@@ -169,6 +169,11 @@ public final class LoopbackMesh implements AutoCloseable {
                 socket.channel().config().setOption(ChannelOption.SO_LINGER, 0);
                 var _ = socket.channel().close();
             }
+
+            @Override
+            public void onBug(Throwable cause) {
+                clientEnds.add(new RelayEnd.Bug(cause));
+            }
         });
     }
 

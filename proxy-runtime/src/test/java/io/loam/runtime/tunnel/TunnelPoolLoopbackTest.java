@@ -69,6 +69,9 @@ class TunnelPoolLoopbackTest {
 
         @Override
         public void onWritable() {}
+
+        @Override
+        public void onBug(Throwable cause) {}
     }
 
     private record Opened(Tunnel tunnel, TunnelStream stream) {}
@@ -84,6 +87,11 @@ class TunnelPoolLoopbackTest {
         @Override
         public void onFailed(OpenFailure failure) {
             completeExceptionally(new Refused(failure));
+        }
+
+        @Override
+        public void onBug(Throwable cause) {
+            completeExceptionally(cause);
         }
     }
 

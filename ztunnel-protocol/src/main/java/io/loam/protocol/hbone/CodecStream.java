@@ -6,14 +6,21 @@ import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Stream;
 import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A stream of Netty's HTTP/2 codec, from its HEADERS to its end. Lives on the tunnel's event loop.
+///
+/// Everything that is said to a listener is guarded here: thrown on, a bug in one would pass through the codec and
+/// end the tunnel with everybody else's streams (hazards, rule 7).
 ///
 /// Until somebody listens (the answer is not there, or the verdict is not given), bytes of the peer are held here.
 /// They are not credited, so the stream's window bounds them.
 final class CodecStream implements TunnelStream {
     /// Held bytes below this are copied: a slice of a few bytes would keep the whole TLS record alive.
     private static final int COPY_BELOW_BYTES = 2048;
+
+    private static final Logger log = LoggerFactory.getLogger(CodecStream.class);
 
     private final TunnelHandler tunnel;
     private final Http2Stream stream;
@@ -39,6 +46,9 @@ final class CodecStream implements TunnelStream {
     /// Hears of the end of a stream that nobody listens to yet.
     interface Unanswered {
         void onGone(ConnectFailure failure);
+
+        /// {@link #onGone} threw.
+        void onBug(Throwable cause);
     }
 
     CodecStream(TunnelHandler tunnel, Http2Stream stream, Unanswered unanswered) {
@@ -96,15 +106,15 @@ final class CodecStream implements TunnelStream {
                 if (over) { // the listener gave up while it was served
                     data.release();
                 } else {
-                    to.onData(data);
+                    sayData(to, data);
                 }
             }
             if (!over) {
-                to.onReadComplete();
+                sayReadComplete(to);
             }
         }
         if (remoteEnded && !over) {
-            to.onEndStream();
+            sayEndStream(to);
         }
     }
 
@@ -173,7 +183,7 @@ final class CodecStream implements TunnelStream {
         } else if (listener == null || held != null) {
             hold(data);
         } else if (data.isReadable()) {
-            listener.onData(data.retain());
+            sayData(listener, data.retain());
             tunnel.touch(this);
         }
         if (endOfStream) {
@@ -197,23 +207,28 @@ final class CodecStream implements TunnelStream {
         if (!over && listener != null && held == null) {
             if (touched) { // bytes and their end came in one wake-up: flush the bytes first
                 touched = false;
-                listener.onReadComplete();
+                sayReadComplete(listener);
             }
             if (!over) {
-                listener.onEndStream();
+                sayEndStream(listener);
             }
         }
     }
 
     void onReadComplete() {
         if (!over && listener != null) {
-            listener.onReadComplete();
+            sayReadComplete(listener);
         }
     }
 
     void onWritable() {
-        if (!over && listener != null) {
-            listener.onWritable();
+        var to = listener;
+        if (!over && to != null) {
+            try {
+                to.onWritable();
+            } catch (RuntimeException | Error bug) {
+                endByBug(to, bug);
+            }
         }
     }
 
@@ -237,9 +252,13 @@ final class CodecStream implements TunnelStream {
         var to = listener;
         forget();
         if (waiting != null) {
-            waiting.onGone(failure);
+            try {
+                waiting.onGone(failure);
+            } catch (RuntimeException | Error bug) {
+                waiting.onBug(bug);
+            }
         } else if (to != null) {
-            to.onReset(errorCode);
+            sayReset(to, errorCode);
         }
     }
 
@@ -259,9 +278,58 @@ final class CodecStream implements TunnelStream {
         if (localEnded && remoteEnded && bytesLeft && listener != null) {
             var to = listener;
             over = true;
-            to.onFinished();
+            try {
+                to.onFinished();
+            } catch (RuntimeException | Error bug) {
+                endByBug(to, bug);
+            }
         } else {
             forgetAndTell(Http2Error.CONNECT_ERROR.code(), failure);
+        }
+    }
+
+    // --- what the listener is told ---
+
+    private void sayData(Listener to, ByteBuf data) {
+        try {
+            to.onData(data);
+        } catch (RuntimeException
+                | Error bug) { // who owns `data` now is not known: a leak is better than a second owner
+            endByBug(to, bug);
+        }
+    }
+
+    private void sayReadComplete(Listener to) {
+        try {
+            to.onReadComplete();
+        } catch (RuntimeException | Error bug) {
+            endByBug(to, bug);
+        }
+    }
+
+    private void sayEndStream(Listener to) {
+        try {
+            to.onEndStream();
+        } catch (RuntimeException | Error bug) {
+            endByBug(to, bug);
+        }
+    }
+
+    void sayReset(Listener to, long errorCode) {
+        try {
+            to.onReset(errorCode);
+        } catch (RuntimeException | Error bug) {
+            endByBug(to, bug);
+        }
+    }
+
+    private void endByBug(Listener to, Throwable bug) {
+        reset(Http2Error.INTERNAL_ERROR.code());
+        try {
+            to.onBug(bug);
+        } catch (RuntimeException | Error again) {
+            bug.addSuppressed(again);
+            log.error("stream ended by a bug, and its listener failed again when it was told", bug);
         }
     }
 }

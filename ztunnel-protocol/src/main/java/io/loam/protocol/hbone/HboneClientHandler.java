@@ -92,13 +92,13 @@ public final class HboneClientHandler extends TunnelHandler implements Tunnel {
             return;
         }
         if (status == HttpResponseStatus.OK.code()) {
-            known.listen(asked.opening.onOpened(known, HeaderFields.readResponse(headers)));
+            asked.succeed(known, HeaderFields.readResponse(headers));
             if (endOfStream) {
                 known.onEndOfStream();
             }
         } else {
             known.reset(Http2Error.CANCEL.code()); // no body is of interest
-            asked.opening.onFailed(new ConnectFailure.RefusedStatus(status));
+            asked.fail(new ConnectFailure.RefusedStatus(status));
         }
     }
 
@@ -169,9 +169,26 @@ public final class HboneClientHandler extends TunnelHandler implements Tunnel {
         void failLater(ConnectFailure failure) {
             loop().execute(() -> {
                 if (!cancelled) {
-                    opening.onFailed(failure);
+                    fail(failure);
                 }
             });
+        }
+
+        void succeed(CodecStream answered, ConnectResponse response) {
+            try {
+                answered.listen(opening.onOpened(answered, response));
+            } catch (RuntimeException | Error bug) {
+                answered.reset(Http2Error.INTERNAL_ERROR.code());
+                opening.onBug(bug);
+            }
+        }
+
+        void fail(ConnectFailure failure) {
+            try {
+                opening.onFailed(failure);
+            } catch (RuntimeException | Error bug) {
+                opening.onBug(bug);
+            }
         }
 
         @Override
@@ -187,6 +204,11 @@ public final class HboneClientHandler extends TunnelHandler implements Tunnel {
             if (!cancelled) {
                 opening.onFailed(failure);
             }
+        }
+
+        @Override
+        public void onBug(Throwable cause) {
+            opening.onBug(cause);
         }
     }
 }

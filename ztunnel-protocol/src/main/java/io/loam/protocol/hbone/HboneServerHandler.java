@@ -81,7 +81,11 @@ public final class HboneServerHandler extends TunnelHandler {
         if (request == null) {
             pending.refuse(HttpResponseStatus.BAD_REQUEST.code());
         } else {
-            connects.onConnect(request, pending);
+            try {
+                connects.onConnect(request, pending);
+            } catch (RuntimeException | Error bug) {
+                pending.onBug(bug);
+            }
         }
     }
 
@@ -170,7 +174,7 @@ public final class HboneServerHandler extends TunnelHandler {
             }
             if (abandoned) {
                 // The verdict crossed the peer's reset. The caller gets a stream that ends at once.
-                loop().execute(() -> listener.onReset(Http2Error.CANCEL.code()));
+                loop().execute(() -> stream.sayReset(listener, Http2Error.CANCEL.code()));
                 return stream;
             }
             waiting = false;
@@ -228,6 +232,14 @@ public final class HboneServerHandler extends TunnelHandler {
             if (action != null) {
                 action.run();
             }
+        }
+
+        @Override
+        public void onBug(Throwable cause) {
+            waiting = false;
+            whenAbandoned = null;
+            stream.reset(Http2Error.INTERNAL_ERROR.code());
+            connects.onBug(cause);
         }
     }
 }

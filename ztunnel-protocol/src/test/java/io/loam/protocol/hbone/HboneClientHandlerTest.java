@@ -51,6 +51,11 @@ class HboneClientHandlerTest {
             public void onFailed(ConnectFailure failure) {
                 failures.add(failure);
             }
+
+            @Override
+            public void onBug(Throwable cause) {
+                throw new AssertionError(cause);
+            }
         });
         peer.listen();
         return asked;

@@ -39,4 +39,9 @@ final class RecordingListener implements TunnelStream.Listener {
     public void onWritable() {
         heard.add("WRITABLE");
     }
+
+    @Override
+    public void onBug(Throwable cause) {
+        heard.add("BUG " + cause.getMessage());
+    }
 }
