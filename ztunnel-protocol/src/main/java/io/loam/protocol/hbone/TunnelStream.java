@@ -56,9 +56,8 @@ public interface TunnelStream {
         void onWritable();
 
         /// One of the methods above threw. The stream has been reset with INTERNAL_ERROR if it was still open;
-        /// the tunnel and its other streams go on (hazards, rule 7). The place to count and log the bug. Called
-        /// after {@link #onFinished} or {@link #onReset} only if that is what threw; nothing is called after
-        it.
+        /// the tunnel and its other streams go on (hazards, rule 7). The place to count and log the bug.
+        /// Called after {@link #onFinished} or {@link #onReset} only if that is what threw. Nothing follows.
         void onBug(Throwable cause);
     }
 }

@@ -176,5 +176,10 @@ final class TunnelUnderTest implements AutoCloseable {
 
         @Override
         public void onWritable() {}
+
+        @Override
+        public void onBug(Throwable cause) {
+            heard.add("BUG " + cause);
+        }
     }
 }
