@@ -41,8 +41,8 @@ import org.jspecify.annotations.Nullable;
 /// HboneCodecBuilder}), and here two kinds are counted together: resets by the peer before we answered (rapid reset,
 /// hazard T1) and resets we send because the peer broke the protocol (hazard T3).
 abstract sealed class TunnelHandler extends Http2ConnectionHandler permits HboneClientHandler, HboneServerHandler {
-    /// Hazards T1 and T3.
-    private static final int MAX_HARMFUL_RESETS = 200;
+    /// Hazards T1 and T3: the 200th ends the tunnel, so that a peer causes at most 200 dials this way.
+    private static final int MAX_HARMFUL_RESETS = 199;
 
     private static final int HARMFUL_RESETS_WINDOW_SECONDS = 30;
 
@@ -50,6 +50,13 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
     private static final int MAX_CONTROL_FRAMES = 100;
 
     private static final int CONTROL_FRAMES_WINDOW_SECONDS = 10;
+
+    /// WINDOW_UPDATEs that a peer may send whatever we sent (hazard T6): it may raise its windows in steps.
+    private static final int FREE_WINDOW_UPDATES = 1000;
+
+    /// Two more per write and one per 64 bytes written. A peer credits what it received, and even one that does so for
+    /// every TLS record, on the stream and on the connection, stays far below.
+    private static final int WINDOW_UPDATE_PER_BYTES_SHIFT = 6;
 
     /// A peer that is being closed for its errors and does not read either gets no more than this.
     private static final long CLOSE_AFTER_ERROR_MILLIS = 1000;
@@ -69,6 +76,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
     private @Nullable Future<?> keepalive;
     private @Nullable Throwable failure;
     private long lastHeardNanos;
+    private long windowUpdatesLeft = FREE_WINDOW_UPDATES;
     private boolean pingOutstanding;
     private boolean windowRaised;
     private boolean flushScheduled;
@@ -188,6 +196,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
 
     final void writeData(Http2Stream stream, ByteBuf data, boolean endOfStream) {
         var ctx = context();
+        windowUpdatesLeft += 2 + (data.readableBytes() >>> WINDOW_UPDATE_PER_BYTES_SHIFT);
         var _ = encoder().writeData(ctx, stream.id(), data, 0, endOfStream, ctx.newPromise());
     }
 
@@ -355,8 +364,12 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
 
     private void spend(@Nullable EventBudget budget, String what) throws Http2Exception {
         if (budget != null && budget.exceededBy(now(context()))) {
-            throw Http2Exception.connectionError(Http2Error.ENHANCE_YOUR_CALM, "too many %s", what);
+            throw tooMany(what);
         }
+    }
+
+    private static Http2Exception tooMany(String what) {
+        return Http2Exception.connectionError(Http2Error.ENHANCE_YOUR_CALM, "too many %s", what);
     }
 
     private void closeIfDrained() {
@@ -494,6 +507,14 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
         public void onPingAckRead(ChannelHandlerContext ctx, long data) {
             if (data != KEEPALIVE_PING) {
                 onPingAck(data);
+            }
+        }
+
+        @Override
+        public void onWindowUpdateRead(ChannelHandlerContext ctx, int streamId, int windowSizeIncrement)
+                throws Http2Exception {
+            if (--windowUpdatesLeft < 0) {
+                throw tooMany("WINDOW_UPDATE frames for what was sent");
             }
         }
 

