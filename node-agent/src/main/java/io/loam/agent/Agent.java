@@ -5,6 +5,7 @@ import io.loam.agent.connections.Telemetry;
 import io.loam.agent.dump.ConfigDump;
 import io.loam.agent.inbound.InboundServices;
 import io.loam.agent.outbound.OutboundServices;
+import io.loam.agent.pod.PodDialer;
 import io.loam.agent.pod.WorkloadWait;
 import io.loam.agent.workload.WorkloadProxies;
 import io.loam.agent.workload.WorkloadServices;
@@ -113,13 +114,15 @@ final class Agent {
         accessLog = new AccessLog(config.log().format(), new FileOutputStream(FileDescriptor.out), registry);
         var telemetry = new Telemetry(new TrafficMetrics(registry), accessLog, clock);
         var network = config.node().network();
-        var outbound = new OutboundServices(mesh, workloads, connections, telemetry, network, random);
+        var outbound =
+                new OutboundServices(mesh, workloads, connections, telemetry, PodDialer.INSTANCE, network, random);
         var inbound = new InboundServices(
                 mesh,
                 workloads,
                 certificates,
                 connections,
                 telemetry,
+                PodDialer.INSTANCE,
                 hbone(config.tunnels()),
                 network,
                 config.tunnels().responseBaggage());

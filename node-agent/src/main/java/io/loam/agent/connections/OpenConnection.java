@@ -1,31 +1,74 @@
 package io.loam.agent.connections;
 
+import io.loam.agent.pod.Dialer;
 import io.loam.agent.pod.LocalPod;
+import io.loam.agent.pod.WorkloadWait;
 import io.loam.model.policy.ConnectionAttributes;
+import io.loam.model.workload.Workload;
+import io.loam.protocol.hbone.PendingConnect;
+import io.loam.runtime.relay.RelayEnd;
+import io.loam.runtime.relay.RelayListener;
+import io.loam.runtime.relay.RunningRelay;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
+import io.netty.channel.socket.DuplexChannel;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// A connection as the registry sees it; compared by identity.
-public final class OpenConnection {
+/// One connection of a pod, whichever way it came: from its registration, which precedes the first check, over what
+/// it waits for and what it dials, to the relay and its report. The three ways in (outbound, plaintext, stream of a
+/// tunnel) are sequences of these steps and say only what differs.
+///
+/// It ends once, by the first of {@link #fail}, {@link #bug}, the end of the relay, and a cut by the registry; what is
+/// under way then is given up, the caller told, and the pod released. A bug in a step ends this connection and nothing
+/// else (hazards, rule 7).
+///
+/// Belongs to the connection's event loop, but for {@link #cut}. Compared by identity.
+public final class OpenConnection implements RelayListener {
+    private final ConnectionRegistry registry;
     private final LocalPod pod;
     private final ConnectionReport report;
     private final @Nullable ConnectionAttributes attributes;
     private final EventLoop loop;
-    private final Abort abort;
+    private final Caller caller;
+    private @Nullable PendingConnect pendingStream;
+    private @Nullable ChannelFuture pendingDial;
+    private @Nullable RunningRelay relay;
+    private RelaySweep.@Nullable Entry publishing;
+
+    /// Why the relay was broken off, if it was.
+    private @Nullable ErrorCode abortCode;
+
+    private boolean over;
+
+    /// Whoever wants the connection.
+    public interface Caller {
+        /// There will be no connection. May come when the caller has gone.
+        ///
+        /// @param reason for logs
+        void refuse(ErrorCode code, String reason);
+
+        /// The relay takes over from here on.
+        void handOver();
+    }
 
     /// @param attributes what policies look at; null for outbound connections, which no policy of this side governs
-    /// @param abort ends the connection; called on `loop`
     public OpenConnection(
+            ConnectionRegistry registry,
             LocalPod pod,
             ConnectionReport report,
             @Nullable ConnectionAttributes attributes,
             EventLoop loop,
-            Abort abort) {
+            Caller caller) {
+        this.registry = registry;
         this.pod = pod;
         this.report = report;
         this.attributes = attributes;
         this.loop = loop;
-        this.abort = abort;
+        this.caller = caller;
     }
 
     public LocalPod pod() {
@@ -40,14 +83,179 @@ public final class OpenConnection {
         return attributes;
     }
 
-    /// Any thread.
-    void cut(ErrorCode code, String reason) {
-        loop.execute(() -> abort.abort(code, reason));
+    public EventLoop loop() {
+        return loop;
     }
 
-    /// Ends a connection, whatever state it is in.
-    @FunctionalInterface
-    public interface Abort {
-        void abort(ErrorCode code, String reason);
+    /// Whether it has ended: what was waited for comes too late.
+    public boolean isOver() {
+        return over;
+    }
+
+    // --- the steps ---
+
+    /// Registers the connection and runs its first step.
+    public void begin(Runnable firstStep) {
+        pod.retain();
+        registry.add(this); // before the first check, see ConnectionRegistry
+        guarded(firstStep);
+    }
+
+    /// Runs a step, unless the connection has ended meanwhile.
+    public void guarded(Runnable step) {
+        if (over) {
+            return;
+        }
+        try {
+            step.run();
+        } catch (RuntimeException | Error e) {
+            bug(e);
+        }
+    }
+
+    /// Goes on when the control plane has described the pod, and fails when it does not in time.
+    public void awaitWorkload(WorkloadWait workloads, Consumer<Workload> next) {
+        workloads.await(pod, loop, known -> onWorkload(known, next));
+    }
+
+    private void onWorkload(@Nullable Workload known, Consumer<Workload> next) {
+        if (over) {
+            return;
+        }
+        try {
+            if (known == null) {
+                fail(ErrorCode.UNKNOWN_SOURCE, "failed to fetch information about local workload " + pod);
+            } else {
+                next.accept(known);
+            }
+        } catch (RuntimeException | Error e) {
+            bug(e);
+        }
+    }
+
+    /// A stream was asked for. It is given up should this connection end before the answer.
+    public void awaitStream(PendingConnect asked) {
+        pendingStream = asked;
+    }
+
+    /// Goes on when the target has taken the connection, and fails when it does not.
+    ///
+    /// @param source see {@link Dialer#dial}
+    public void dial(
+            Dialer dialer, InetSocketAddress target, @Nullable InetAddress source, Consumer<DuplexChannel> connected) {
+        try {
+            var dialling = dialer.dial(pod, loop, target, source);
+            pendingDial = dialling;
+            var _ = dialling.addListener(_ -> onDialled(dialling, connected));
+        } catch (IOException e) {
+            fail(ErrorCode.DIAL_FAILED, "no socket: " + e.getMessage());
+        }
+    }
+
+    private void onDialled(ChannelFuture dialled, Consumer<DuplexChannel> connected) {
+        pendingDial = null;
+        if (over) {
+            var _ = dialled.channel().close();
+            return;
+        }
+        try {
+            if (dialled.isSuccess()) {
+                connected.accept((DuplexChannel) dialled.channel());
+            } else {
+                fail(ErrorCode.DIAL_FAILED, String.valueOf(dialled.cause().getMessage()));
+            }
+        } catch (RuntimeException | Error e) {
+            bug(e);
+            var _ = dialled.channel().close();
+        }
+    }
+
+    /// Both sides are there. The relay is started after this call, and reports to this object.
+    public void relay(RunningRelay joined) {
+        pendingStream = null;
+        relay = joined;
+        report.opened();
+        publishing = registry.sweepOf(loop).add(this::publish);
+        caller.handOver();
+    }
+
+    private void publish() {
+        if (relay != null) {
+            report.progress(relay.bytesFromApplication(), relay.bytesToApplication());
+        }
+    }
+
+    // --- the ends ---
+
+    /// The connection is not made. Does nothing once it has ended, or when it is the relay's to report.
+    public void fail(ErrorCode code, String error) {
+        if (over || relay != null) {
+            return;
+        }
+        try {
+            report.failed(code, error);
+        } finally {
+            giveUp(code, error);
+        }
+    }
+
+    /// An error of our own.
+    public void bug(Throwable cause) {
+        try {
+            report.bug(cause);
+        } finally {
+            giveUp(ErrorCode.BUG, String.valueOf(cause));
+        }
+    }
+
+    private void giveUp(ErrorCode code, String reason) {
+        if (over) {
+            return;
+        }
+        leave();
+        if (pendingStream != null) {
+            pendingStream.cancel();
+        }
+        if (pendingDial != null) {
+            pendingDial.cancel(false);
+        }
+        if (relay != null) {
+            relay.abort(reason);
+        }
+        caller.refuse(code, reason);
+    }
+
+    @Override
+    public void onRelayEnd(RelayEnd end, long bytesFromApplication, long bytesToApplication) {
+        try {
+            report.finished(end, abortCode, bytesFromApplication, bytesToApplication);
+        } finally {
+            leave();
+        }
+    }
+
+    private void leave() {
+        if (!over) {
+            over = true;
+            if (publishing != null) {
+                publishing.remove();
+            }
+            registry.remove(this);
+            pod.release();
+        }
+    }
+
+    /// Ends the connection, whatever state it is in: policy change or drain. Any thread.
+    void cut(ErrorCode code, String reason) {
+        loop.execute(() -> guarded(() -> cutNow(code, reason)));
+    }
+
+    private void cutNow(ErrorCode code, String reason) {
+        if (relay != null) {
+            abortCode = code;
+            relay.abort(reason);
+        } else {
+            fail(code, reason);
+        }
     }
 }

@@ -118,7 +118,8 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
                 return;
             }
             decide();
-            var tunnel = new InboundTunnel(pod, services, channel, peer.get());
+            var accepted = OriginalAddress.folded(channel.localAddress());
+            var tunnel = new InboundTunnel(pod, services, channel.eventLoop(), peer.get(), accepted, source);
             var http2 = HboneServerHandler.create(services.hbone(), tunnel); // frames, windows, GOAWAY on drain
             ctx.pipeline().replace("peer", "http2", http2);
             tunnels.add(http2);

@@ -2,6 +2,7 @@ package io.loam.agent.inbound;
 
 import io.loam.agent.connections.ConnectionRegistry;
 import io.loam.agent.connections.Telemetry;
+import io.loam.agent.pod.Dialer;
 import io.loam.agent.pod.WorkloadWait;
 import io.loam.model.mesh.MeshView;
 import io.loam.protocol.hbone.HboneConfig;
@@ -18,6 +19,7 @@ public record InboundServices(
         CertificateSource certificates,
         ConnectionRegistry registry,
         Telemetry telemetry,
+        Dialer dialer,
         HboneConfig hbone,
         HandshakeLimits handshakes,
         String network,
@@ -28,6 +30,7 @@ public record InboundServices(
             CertificateSource certificates,
             ConnectionRegistry registry,
             Telemetry telemetry,
+            Dialer dialer,
             HboneConfig hbone,
             String network,
             boolean responseBaggage) {
@@ -37,6 +40,7 @@ public record InboundServices(
                 certificates,
                 registry,
                 telemetry,
+                dialer,
                 hbone,
                 new HandshakeLimits(),
                 network,

@@ -3,8 +3,6 @@ package io.loam.agent.outbound;
 import io.loam.agent.connections.ConnectionReport;
 import io.loam.agent.connections.ErrorCode;
 import io.loam.agent.connections.OpenConnection;
-import io.loam.agent.connections.Resets;
-import io.loam.agent.connections.RunningRelay;
 import io.loam.agent.pod.LocalPod;
 import io.loam.model.decision.OutboundRequest;
 import io.loam.model.decision.OutboundRoute;
@@ -13,7 +11,6 @@ import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.ConnectFailure;
 import io.loam.protocol.hbone.ConnectRequest;
 import io.loam.protocol.hbone.ConnectResponse;
-import io.loam.protocol.hbone.PendingConnect;
 import io.loam.protocol.hbone.Tunnel;
 import io.loam.protocol.hbone.TunnelStream;
 import io.loam.protocol.header.Forwarded;
@@ -22,291 +19,129 @@ import io.loam.protocol.linux.OriginalAddress;
 import io.loam.runtime.accesslog.AccessLogEntry.Direction;
 import io.loam.runtime.relay.ApplicationSocket;
 import io.loam.runtime.relay.Relay;
-import io.loam.runtime.relay.RelayEnd;
 import io.loam.runtime.relay.SocketRelay;
 import io.loam.runtime.tunnel.OpenFailure;
 import io.loam.runtime.tunnel.PooledOpening;
+import io.loam.runtime.tunnel.StreamSource;
 import io.loam.runtime.tunnel.TunnelKey;
-import io.loam.runtime.tunnel.TunnelPool;
-import io.netty.bootstrap.Bootstrap;
-import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.ChannelOption;
-import io.netty.channel.epoll.EpollSocketChannel;
-import java.io.IOException;
+import io.netty.channel.socket.DuplexChannel;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// An application's connection from the accept to the relay (wire reference, 3.2). The methods stand in the order in
-/// which they run:
-///
-/// 1. {@link #channelActive}: where did it want to go?
-/// 2. `onSource`: who is it?
-/// 3. `route`: tunnel, plaintext or refusal?
-/// 4. `openTunnel` or `dial`
-/// 5. the relay takes over, and this handler leaves the pipeline
-///
-/// A refusal reaches the application as a reset, since an orderly end would look like an empty answer. Belongs to the
-/// connection's event loop.
-final class OutboundConnection extends ChannelInboundHandlerAdapter {
-    private static final Logger log = LoggerFactory.getLogger(OutboundConnection.class);
-
-    private final LocalPod pod;
+/// which they run: who is it and where did it want to go; tunnel, plaintext or refusal; then the stream or the dial;
+/// then the relay. What is the same for every connection is in {@link OpenConnection}, whose event loop it belongs to.
+final class OutboundConnection implements PooledOpening {
+    private final OpenConnection connection;
     private final OutboundServices services;
-    private final TunnelPool pool;
-    private @Nullable Attempt attempt;
+    private final StreamSource streams;
+    private final ApplicationSocket application;
+    private final InetSocketAddress destination;
 
-    OutboundConnection(LocalPod pod, OutboundServices services, TunnelPool pool) {
-        this.pod = pod;
+    private OutboundConnection(
+            OpenConnection connection,
+            OutboundServices services,
+            StreamSource streams,
+            ApplicationSocket application,
+            InetSocketAddress destination) {
+        this.connection = connection;
         this.services = services;
-        this.pool = pool;
+        this.streams = streams;
+        this.application = application;
+        this.destination = destination;
     }
 
-    @Override
-    public void channelActive(ChannelHandlerContext ctx) {
-        var application = (EpollSocketChannel) ctx.channel();
-        var started = new Attempt(application, OriginalAddress.of(application));
-        attempt = started;
-        services.workloads()
-                .await(pod, application.eventLoop(), source -> guarded(started, () -> started.onSource(source)));
+    /// @param streams of the pod and the accepted connection's loop
+    /// @param destination where the application wanted to go
+    static OpenConnection begin(
+            LocalPod pod,
+            OutboundServices services,
+            StreamSource streams,
+            DuplexChannel accepted,
+            InetSocketAddress destination,
+            OpenConnection.Caller caller) {
+        var source = OriginalAddress.folded((InetSocketAddress) accepted.remoteAddress());
+        var report = new ConnectionReport(services.telemetry(), Direction.OUTBOUND, source);
+        report.destinationAddress(destination);
+        var application = ApplicationSocket.of(accepted); // keeps what comes early
+        var connection = new OpenConnection(services.registry(), pod, report, null, accepted.eventLoop(), caller);
+        var outbound = new OutboundConnection(connection, services, streams, application, destination);
+        connection.begin(() -> connection.awaitWorkload(services.workloads(), outbound::route));
+        return connection;
     }
 
-    /// The socket at the end of the pipeline hears of it too, and closes what an exception left open.
-    @Override
-    public void channelInactive(ChannelHandlerContext ctx) {
-        if (attempt != null) {
-            attempt.fail(ErrorCode.GAVE_UP, "the application closed the connection before it was established");
+    private void route(Workload source) {
+        var report = connection.report();
+        report.source(source, null);
+        var from = report.sourceAddress().getAddress();
+        var request = new OutboundRequest(source, from, destination, services.network());
+        switch (OutboundRouter.route(services.mesh().current(), request, services.random())) {
+            case OutboundRoute.Tunnel tunnel -> openTunnel(source, tunnel);
+            case OutboundRoute.Plaintext(var target, var workload, var service) -> {
+                report.destinationAddress(target);
+                report.destination(workload, service, null);
+                if (isResolved(target)) {
+                    connection.dial(services.dialer(), target, null, this::join);
+                }
+            }
+            case OutboundRoute.Refused(var reason, var detail) -> connection.fail(ErrorCode.of(reason), detail);
         }
-        ctx.fireChannelInactive();
     }
 
-    @Override
-    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        if (attempt != null && cause instanceof IOException) {
-            attempt.fail(ErrorCode.GAVE_UP, "the application's connection failed: " + cause.getMessage());
-        } else if (attempt != null) {
-            attempt.bug(cause);
-        } else { // before anybody took the socket over: nothing behind this handler would close it
-            log.error("connection ended by a bug peer={}", ctx.channel().remoteAddress(), cause);
-            services.telemetry().metrics().bug();
-            var _ = ctx.close();
+    private boolean isResolved(InetSocketAddress target) {
+        if (target.isUnresolved()) {
+            connection.fail(ErrorCode.UNRESOLVED, target + ": endpoints that are host names are not resolved yet");
+            return false;
+        }
+        return true;
+    }
+
+    private void openTunnel(Workload source, OutboundRoute.Tunnel route) {
+        if (!isResolved(route.peer())) {
             return;
         }
-        ctx.fireExceptionCaught(cause);
+        var report = connection.report();
+        var service = route.service();
+        report.source(source, source.identity());
+        report.destinationAddress(route.peer());
+        report.tunnelTarget(route.authority());
+        report.destination(
+                route.destination(),
+                service,
+                route.destination().provableIdentity().orElse(null));
+        var key = new TunnelKey(
+                source.identity(), sourceAddress(source, route.peer()), route.expectedIdentities(), route.peer());
+        var request = new ConnectRequest(
+                route.authority(),
+                connection.pod().baggage(source),
+                Forwarded.of(report.sourceAddress(), service == null ? null : service.hostname())
+                        .header(),
+                TraceParent.fresh(services.random()).header());
+        connection.awaitStream(streams.open(key, request, this));
     }
 
-    /// A bug ends this connection and nothing else.
-    private static void guarded(Attempt attempt, Runnable step) {
-        try {
-            step.run();
-        } catch (RuntimeException e) {
-            attempt.bug(e);
-        }
+    @Override
+    public TunnelStream.Listener onOpened(Tunnel tunnel, TunnelStream stream, ConnectResponse response) {
+        var relay = Relay.of(application, connection);
+        connection.relay(relay);
+        relay.start(stream); // may end at once, if the application has gone meanwhile
+        return relay.streamListener();
     }
 
-    /// What is known once the connection is accepted.
-    private final class Attempt {
-        private final EpollSocketChannel application;
-        private final ApplicationSocket socket;
-        private final InetSocketAddress destination;
-        private final ConnectionReport report;
-        private final OpenConnection open;
-        private @Nullable PendingConnect pendingTunnel;
-        private @Nullable ChannelFuture pendingDial;
-        private @Nullable RunningRelay relay;
-        private boolean over;
+    @Override
+    public void onFailed(OpenFailure failure) {
+        connection.fail(codeOf(failure), failure.reason());
+    }
 
-        Attempt(EpollSocketChannel application, InetSocketAddress destination) {
-            this.application = application;
-            this.socket = ApplicationSocket.of(application); // keeps what comes early
-            this.destination = destination;
-            var source = OriginalAddress.folded(application.remoteAddress());
-            report = new ConnectionReport(services.telemetry(), Direction.OUTBOUND, source);
-            report.destinationAddress(destination);
-            open = new OpenConnection(pod, report, null, application.eventLoop(), this::abort);
-            pod.retain();
-            services.registry().add(open);
-        }
+    @Override
+    public void onBug(Throwable cause) {
+        connection.bug(cause);
+    }
 
-        private void onSource(@Nullable Workload source) {
-            if (over) {
-                return; // the application gave up while we waited
-            }
-            if (source == null) {
-                fail(ErrorCode.UNKNOWN_SOURCE, "failed to fetch information about local workload " + pod);
-                return;
-            }
-            route(source);
-        }
-
-        private void route(Workload source) {
-            var mesh = services.mesh().current();
-            report.source(source, null);
-            var from = report.sourceAddress().getAddress();
-            var request = new OutboundRequest(source, from, destination, services.network());
-            switch (OutboundRouter.route(mesh, request, services.random())) {
-                case OutboundRoute.Tunnel tunnel -> openTunnel(source, tunnel);
-                case OutboundRoute.Plaintext(var target, var workload, var service) -> {
-                    report.destinationAddress(target);
-                    report.destination(workload, service, null);
-                    dial(target);
-                }
-                case OutboundRoute.Refused(var reason, var detail) -> fail(ErrorCode.of(reason), detail);
-            }
-        }
-
-        private void openTunnel(Workload source, OutboundRoute.Tunnel route) {
-            if (route.peer().isUnresolved()) {
-                fail(ErrorCode.UNRESOLVED, route.peer() + ": endpoints that are host names are not resolved yet");
-                return;
-            }
-            report.source(source, source.identity());
-            report.destinationAddress(route.peer());
-            report.tunnelTarget(route.authority());
-            report.destination(
-                    route.destination(),
-                    route.service(),
-                    route.destination().provableIdentity().orElse(null));
-            var key = new TunnelKey(
-                    source.identity(), sourceAddress(source, route.peer()), route.expectedIdentities(), route.peer());
-            var service = route.service();
-            var request = new ConnectRequest(
-                    route.authority(),
-                    pod.baggage(source),
-                    Forwarded.of(report.sourceAddress(), service == null ? null : service.hostname())
-                            .header(),
-                    TraceParent.fresh(services.random()).header());
-            pendingTunnel = pool.open(key, request, new PooledOpening() {
-                @Override
-                public TunnelStream.Listener onOpened(Tunnel tunnel, TunnelStream stream, ConnectResponse response) {
-                    return relay(stream);
-                }
-
-                @Override
-                public void onFailed(OpenFailure failure) {
-                    fail(codeOf(failure), failure.reason());
-                }
-
-                @Override
-                public void onBug(Throwable cause) {
-                    bug(cause);
-                }
-            });
-        }
-
-        private TunnelStream.Listener relay(TunnelStream stream) {
-            pendingTunnel = null;
-            var joined = Relay.of(socket, this::onRelayEnd);
-            relay = RunningRelay.of(joined, services.registry().sweepOf(application.eventLoop()), report);
-            report.opened();
-            handOver();
-            joined.start(stream); // may end at once, if the application has gone meanwhile
-            return joined.streamListener();
-        }
-
-        private void dial(InetSocketAddress target) {
-            if (target.isUnresolved()) {
-                fail(ErrorCode.UNRESOLVED, target + ": endpoints that are host names are not resolved yet");
-                return;
-            }
-            EpollSocketChannel peer;
-            try {
-                peer = pod.sockets().dialling(target.getAddress());
-                pod.sockets().application(peer);
-            } catch (IOException e) {
-                fail(ErrorCode.DIAL_FAILED, "no socket: " + e.getMessage());
-                return;
-            }
-            var connecting = new Bootstrap()
-                    .group(application.eventLoop())
-                    .channelFactory(() -> peer)
-                    .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int)
-                            pod.sockets().config().connectTimeout().toMillis())
-                    .handler(new ChannelInboundHandlerAdapter())
-                    .connect(target);
-            pendingDial = connecting;
-            var _ = connecting.addListener(_ -> guarded(this, () -> onDialled(connecting, peer)));
-        }
-
-        private void onDialled(ChannelFuture connecting, EpollSocketChannel peer) {
-            pendingDial = null;
-            if (over) {
-                var _ = peer.close();
-            } else if (!connecting.isSuccess()) {
-                fail(ErrorCode.DIAL_FAILED, String.valueOf(connecting.cause().getMessage()));
-            } else {
-                report.opened();
-                handOver();
-                var joined = SocketRelay.start(socket, ApplicationSocket.of(peer), this::onRelayEnd);
-                if (!over) {
-                    relay = RunningRelay.of(joined, services.registry().sweepOf(application.eventLoop()), report);
-                }
-            }
-        }
-
-        /// From here on the relay owns the application's socket.
-        private void handOver() {
-            if (application.pipeline().context(OutboundConnection.this) != null) {
-                application.pipeline().remove(OutboundConnection.this);
-            }
-        }
-
-        private void onRelayEnd(RelayEnd end, long fromApplication, long toApplication) {
-            var running = relay;
-            report.finished(end, running == null ? null : running.abortCode(), fromApplication, toApplication);
-            leave();
-        }
-
-        /// Policy change or drain, from the registry.
-        private void abort(ErrorCode code, String reason) {
-            if (relay != null) {
-                relay.abort(code, reason);
-            } else {
-                fail(code, reason);
-            }
-        }
-
-        private void fail(ErrorCode code, String error) {
-            if (over || relay != null) {
-                return; // ended before, or it is the relay's to report
-            }
-            report.failed(code, error);
-            Resets.reset(application);
-            if (pendingTunnel != null) {
-                pendingTunnel.cancel();
-            }
-            if (pendingDial != null) {
-                pendingDial.cancel(false);
-            }
-            leave();
-        }
-
-        private void bug(Throwable cause) {
-            report.bug(cause);
-            Resets.reset(application);
-            if (pendingTunnel != null) {
-                pendingTunnel.cancel();
-            }
-            if (pendingDial != null) {
-                pendingDial.cancel(false);
-            }
-            leave();
-        }
-
-        private void leave() {
-            if (!over) {
-                over = true;
-                services.registry().remove(open);
-                if (relay != null) {
-                    relay.ended();
-                }
-                pod.release();
-            }
-        }
+    private void join(DuplexChannel dialled) {
+        var relay = SocketRelay.of(application, ApplicationSocket.of(dialled), connection);
+        connection.relay(relay);
+        relay.start();
     }
 
     /// The tunnel's socket is bound to the pod's own address of the peer's family; without one the kernel chooses.

@@ -1,11 +1,14 @@
 package io.loam.agent.outbound;
 
+import io.loam.agent.connections.AcceptedConnection;
+import io.loam.agent.connections.OpenConnection;
 import io.loam.agent.pod.LocalPod;
-import io.loam.runtime.tunnel.TunnelPool;
-import io.netty.channel.Channel;
+import io.loam.protocol.linux.OriginalAddress;
+import io.loam.runtime.tunnel.StreamSource;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.socket.DuplexChannel;
 import java.io.IOException;
 import java.util.function.Function;
 
@@ -15,10 +18,11 @@ import java.util.function.Function;
 public final class OutboundPipeline extends ChannelInitializer<EpollSocketChannel> {
     private final LocalPod pod;
     private final OutboundServices services;
-    private final Function<EventLoop, TunnelPool> pools;
+    private final Function<EventLoop, ? extends StreamSource> pools;
 
     /// @param pools the pod's pool of the given loop
-    public OutboundPipeline(LocalPod pod, OutboundServices services, Function<EventLoop, TunnelPool> pools) {
+    public OutboundPipeline(
+            LocalPod pod, OutboundServices services, Function<EventLoop, ? extends StreamSource> pools) {
         this.pod = pod;
         this.services = services;
         this.pools = pools;
@@ -27,10 +31,12 @@ public final class OutboundPipeline extends ChannelInitializer<EpollSocketChanne
     @Override
     protected void initChannel(EpollSocketChannel application) throws IOException {
         pod.sockets().application(application);
-        application.pipeline().addLast("outbound", new OutboundConnection(pod, services, poolOf(application)));
+        application.pipeline().addLast("outbound", new AcceptedConnection(services.telemetry(), this::begin));
     }
 
-    private TunnelPool poolOf(Channel channel) {
-        return pools.apply(channel.eventLoop());
+    private OpenConnection begin(DuplexChannel accepted, OpenConnection.Caller caller) {
+        var destination = OriginalAddress.of((EpollSocketChannel) accepted);
+        var streams = pools.apply(accepted.eventLoop());
+        return OutboundConnection.begin(pod, services, streams, accepted, destination, caller);
     }
 }

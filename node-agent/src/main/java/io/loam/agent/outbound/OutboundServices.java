@@ -2,6 +2,7 @@ package io.loam.agent.outbound;
 
 import io.loam.agent.connections.ConnectionRegistry;
 import io.loam.agent.connections.Telemetry;
+import io.loam.agent.pod.Dialer;
 import io.loam.agent.pod.WorkloadWait;
 import io.loam.model.mesh.MeshView;
 import java.util.random.RandomGenerator;
@@ -15,5 +16,6 @@ public record OutboundServices(
         WorkloadWait workloads,
         ConnectionRegistry registry,
         Telemetry telemetry,
+        Dialer dialer,
         String network,
         RandomGenerator random) {}

@@ -5,6 +5,7 @@ import io.loam.model.mesh.MeshView;
 import io.loam.model.workload.Workload;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
+import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -19,17 +20,26 @@ import org.jspecify.annotations.Nullable;
 /// application that tries again and again must not pile up here.
 public final class WorkloadWait {
     /// As long as ztunnel waits (wire reference, 3.1).
-    private static final long WORKLOAD_SECONDS = 5;
+    private static final Duration WORKLOAD = Duration.ofSeconds(5);
 
     /// A control plane sends workloads and policies of one change right after each other (istiod in this order), so
     /// this is only reached when the policy does not come.
-    private static final long POLICIES_SECONDS = 2;
+    private static final Duration POLICIES = Duration.ofSeconds(2);
 
     private final MeshView view;
     private final Set<Waiter> waiters = ConcurrentHashMap.newKeySet();
 
+    private final Duration workloadLimit;
+    private final Duration policiesLimit;
+
     public WorkloadWait(MeshView view) {
+        this(view, WORKLOAD, POLICIES);
+    }
+
+    public WorkloadWait(MeshView view, Duration workloadLimit, Duration policiesLimit) {
         this.view = view;
+        this.workloadLimit = workloadLimit;
+        this.policiesLimit = policiesLimit;
         view.addListener(this::onSnapshot);
     }
 
@@ -41,11 +51,7 @@ public final class WorkloadWait {
             next.accept(known);
             return;
         }
-        await(
-                mesh -> pod.workload(mesh) != null,
-                WORKLOAD_SECONDS,
-                loop,
-                () -> next.accept(pod.workload(view.current())));
+        await(mesh -> pod.workload(mesh) != null, workloadLimit, loop, () -> next.accept(pod.workload(view.current())));
     }
 
     /// Calls `next` on `loop`, the current one, when every policy that the pod names is known, or when that takes too
@@ -56,7 +62,7 @@ public final class WorkloadWait {
                     var known = pod.workload(mesh);
                     return known != null && mesh.policiesFor(known).unknown().isEmpty();
                 },
-                POLICIES_SECONDS,
+                policiesLimit,
                 loop,
                 next);
     }
@@ -66,14 +72,14 @@ public final class WorkloadWait {
         return waiters.size();
     }
 
-    private void await(Predicate<MeshSnapshot> answered, long limitSeconds, EventLoop loop, Runnable next) {
+    private void await(Predicate<MeshSnapshot> answered, Duration limit, EventLoop loop, Runnable next) {
         if (answered.test(view.current())) {
             next.run();
             return;
         }
         var waiter = new Waiter(answered, loop, next);
         waiters.add(waiter);
-        waiter.timeout = loop.schedule(() -> end(waiter), limitSeconds, TimeUnit.SECONDS);
+        waiter.timeout = loop.schedule(() -> end(waiter), limit.toMillis(), TimeUnit.MILLISECONDS);
         if (answered.test(view.current())) { // published between the look and the add
             loop.execute(() -> end(waiter));
         }

@@ -19,6 +19,7 @@ import io.loam.runtime.accesslog.AccessLogEntry.Direction;
 import io.loam.runtime.config.LogConfig;
 import io.loam.runtime.metrics.TrafficMetrics;
 import io.loam.runtime.time.SystemTimer;
+import io.netty.channel.EventLoop;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.OutputStream;
@@ -30,6 +31,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -116,7 +118,7 @@ class ConnectionRegistryTest {
 
     @Test
     void outboundConnectionsAndThoseOfLeavingPodsAreLeftAlone() {
-        registry.add(new OpenConnection(cart, report(), null, loop.eventLoop(), (_, _) -> cuts.add("outbound")));
+        open(cart, "outbound", null);
         open(web, "web");
 
         publish(policy(new AuthorizationPolicy(
@@ -141,8 +143,7 @@ class ConnectionRegistryTest {
     @Test
     void theEndOfADrainCutsEverything() {
         open(cart, "cart");
-        registry.add(new OpenConnection(
-                cart, report(), null, loop.eventLoop(), (code, reason) -> cuts.add("outbound " + code + " " + reason)));
+        open(cart, "outbound", null);
 
         registry.abortAll("drain deadline reached");
         loop.runPendingTasks();
@@ -165,20 +166,18 @@ class ConnectionRegistryTest {
         var accepting = Thread.ofPlatform().start(() -> {
             while (!ended.get()) {
                 var connection = new OpenConnection[1];
-                connection[0] = new OpenConnection(cart, report(), attributes(), direct, (_, _) -> {
-                    alive.remove(connection[0]);
-                    registry.remove(connection[0]);
+                var opened = connection(cart, attributes(), direct, (_, _) -> alive.remove(connection[0]));
+                connection[0] = opened;
+                alive.add(opened);
+                opened.begin(() -> {
+                    var mesh = view.current();
+                    var workload = cart.workload(mesh);
+                    if (workload == null
+                            || !Authorizer.decide(mesh.policiesFor(workload), attributes())
+                                    .allows()) {
+                        opened.fail(ErrorCode.POLICY_DENIED, "denied");
+                    }
                 });
-                alive.add(connection[0]);
-                registry.add(connection[0]);
-                var mesh = view.current();
-                var workload = cart.workload(mesh);
-                if (workload == null
-                        || !Authorizer.decide(mesh.policiesFor(workload), attributes())
-                                .allows()) {
-                    alive.remove(connection[0]);
-                    registry.remove(connection[0]);
-                }
                 checked.incrementAndGet();
                 started.countDown();
             }
@@ -206,12 +205,25 @@ class ConnectionRegistryTest {
     }
 
     private void open(LocalPod pod, String name) {
-        registry.add(new OpenConnection(
-                pod,
-                report(),
-                attributes(),
-                loop.eventLoop(),
-                (code, reason) -> cuts.add(name + " " + code + " " + reason)));
+        open(pod, name, attributes());
+    }
+
+    private void open(LocalPod pod, String name, @Nullable ConnectionAttributes attributes) {
+        connection(pod, attributes, loop.eventLoop(), (code, reason) -> cuts.add(name + " " + code + " " + reason))
+                .begin(() -> {});
+    }
+
+    private OpenConnection connection(
+            LocalPod pod, @Nullable ConnectionAttributes attributes, EventLoop on, BiConsumer<ErrorCode, String> cut) {
+        return new OpenConnection(registry, pod, report(), attributes, on, new OpenConnection.Caller() {
+            @Override
+            public void refuse(ErrorCode code, String reason) {
+                cut.accept(code, reason);
+            }
+
+            @Override
+            public void handOver() {}
+        });
     }
 
     private static ConnectionAttributes attributes() {

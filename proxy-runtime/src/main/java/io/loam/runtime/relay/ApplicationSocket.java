@@ -75,7 +75,7 @@ public final class ApplicationSocket {
 
     /// Takes the end of the socket's pipeline. Called on the event loop.
     ///
-    /// @param channel active, auto-read off; from {@link Relay#start} or {@link SocketRelay#start} on owned and
+    /// @param channel active, auto-read off; from {@link Relay#start} or {@link SocketRelay#start()} on owned and
     ///     closed by the relay
     public static ApplicationSocket of(DuplexChannel channel) {
         var socket = new ApplicationSocket(channel);

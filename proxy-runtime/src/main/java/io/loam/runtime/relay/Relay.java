@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// 9113, 8.5) and back. A close after both directions ended is no reset: what is queued goes out first (hazard T10).
 ///
 /// Nothing is allocated per read, and every method runs on the event loop.
-public final class Relay {
+public final class Relay implements RunningRelay {
     private final ApplicationSocket application;
     private final RelayListener listener;
     private final FromApplication fromApplication = new FromApplication();
@@ -60,23 +60,27 @@ public final class Relay {
         application.start(fromApplication);
     }
 
-    /// Breaks both sides off, for example because a policy changed or a drain ran out of time.
-    ///
-    /// @param reason for the log
+    @Override
     public void abort(String reason) {
         if (!ended) {
-            stream().reset(Http2Error.CONNECT_ERROR.code());
-            application.abort();
+            breakOff(Http2Error.CONNECT_ERROR);
             end(new RelayEnd.Aborted(reason));
         }
     }
 
-    /// Payload handed to the peer so far.
+    private void breakOff(Http2Error code) {
+        if (stream != null) {
+            stream.reset(code.code());
+        }
+        application.abort();
+    }
+
+    @Override
     public long bytesFromApplication() {
         return bytesFromApplication;
     }
 
-    /// Payload handed to the application so far.
+    @Override
     public long bytesToApplication() {
         return bytesToApplication;
     }
@@ -95,10 +99,7 @@ public final class Relay {
 
     /// Hazards, rule 7: a bug ends this connection and nothing else.
     private void endByBug(Throwable cause) {
-        if (stream != null) {
-            stream.reset(Http2Error.INTERNAL_ERROR.code());
-        }
-        application.abort();
+        breakOff(Http2Error.INTERNAL_ERROR);
         end(new RelayEnd.Bug(cause));
     }
 

@@ -4,7 +4,7 @@ import io.netty.buffer.ByteBuf;
 import org.jspecify.annotations.Nullable;
 
 /// Joins two sockets on the same event loop, for plaintext: the rules of {@link Relay} without a tunnel.
-public final class SocketRelay {
+public final class SocketRelay implements RunningRelay {
     private final Direction fromApplication;
     private final Direction fromPeer;
     private final RelayListener listener;
@@ -18,19 +18,19 @@ public final class SocketRelay {
         fromPeer.to = fromApplication;
     }
 
-    /// Begins to move bytes. Called on the event loop; both sockets are closed by the relay from now on.
-    public static SocketRelay start(ApplicationSocket application, ApplicationSocket peer, RelayListener listener) {
-        var relay = new SocketRelay(application, peer, listener);
-        relay.fromApplication.socket.start(relay.fromApplication);
-        if (!relay.ended) {
-            relay.fromPeer.socket.start(relay.fromPeer);
-        }
-        return relay;
+    public static SocketRelay of(ApplicationSocket application, ApplicationSocket peer, RelayListener listener) {
+        return new SocketRelay(application, peer, listener);
     }
 
-    /// Breaks both sides off.
-    ///
-    /// @param reason for the log
+    /// Begins to move bytes. Called on the event loop; both sockets are closed by the relay from now on.
+    public void start() {
+        fromApplication.socket.start(fromApplication);
+        if (!ended) {
+            fromPeer.socket.start(fromPeer);
+        }
+    }
+
+    @Override
     public void abort(String reason) {
         if (!ended) {
             fromApplication.socket.abort();
@@ -39,12 +39,12 @@ public final class SocketRelay {
         }
     }
 
-    /// Payload handed to the peer so far.
+    @Override
     public long bytesFromApplication() {
         return fromApplication.bytes;
     }
 
-    /// Payload handed to the application so far.
+    @Override
     public long bytesToApplication() {
         return fromPeer.bytes;
     }

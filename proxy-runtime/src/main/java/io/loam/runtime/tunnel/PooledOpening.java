@@ -4,7 +4,7 @@ import io.loam.protocol.hbone.ConnectResponse;
 import io.loam.protocol.hbone.Tunnel;
 import io.loam.protocol.hbone.TunnelStream;
 
-/// The answer to {@link TunnelPool#open}. Exactly one of the first two methods is called, once, on the pool's event
+/// The answer to {@link StreamSource#open}. Exactly one of the first two methods is called, once, on the pool's event
 /// loop, and neither after {@link io.loam.protocol.hbone.PendingConnect#cancel()}. Never from inside the call that
 /// asked.
 public interface PooledOpening {

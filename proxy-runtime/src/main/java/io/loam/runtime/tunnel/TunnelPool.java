@@ -14,7 +14,7 @@ import java.util.Map;
 ///
 /// For each peer (a {@link TunnelKey}) there is a {@link PeerTunnels}: its tunnels, the one dial in progress, and
 /// who waits for it.
-public final class TunnelPool implements AutoCloseable {
+public final class TunnelPool implements StreamSource, AutoCloseable {
     private final PoolParts parts;
     private final Map<TunnelKey, PeerTunnels> peers = new HashMap<>();
     private boolean closed;
@@ -28,7 +28,8 @@ public final class TunnelPool implements AutoCloseable {
         this.parts = new PoolParts(loop, sockets, tls, config, hbone);
     }
 
-    /// Asks the peer of `key` for a stream, on a tunnel that has room or on a new one.
+    /// On a tunnel that has room or on a new one.
+    @Override
     public PendingConnect open(TunnelKey key, ConnectRequest request, PooledOpening opening) {
         if (closed) {
             var refused = new Checkout(null, parts.loop(), request, opening);

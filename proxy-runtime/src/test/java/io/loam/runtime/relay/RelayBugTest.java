@@ -83,7 +83,8 @@ class RelayBugTest {
 
     @Test
     void aBugInARelayOfTwoSocketsClosesBoth() {
-        SocketRelay.start(ApplicationSocket.of(application), ApplicationSocket.of(peer), (end, _, _) -> ends.add(end));
+        SocketRelay.of(ApplicationSocket.of(application), ApplicationSocket.of(peer), (end, _, _) -> ends.add(end))
+                .start();
 
         application.pipeline().fireExceptionCaught(new IllegalStateException("bug"));
 

@@ -81,10 +81,14 @@ final class SocketRelayLoopbackTest {
                 .option(ChannelOption.ALLOCATOR, buffers)
                 .handler(new ChannelInboundHandlerAdapter())
                 .connect(destination.getLocalSocketAddress());
-        var _ = dial.addListener((ChannelFutureListener) dialled -> relay.complete(SocketRelay.start(
-                joined,
-                ApplicationSocket.of((EpollSocketChannel) dialled.channel()),
-                (end, from, to) -> ends.add(new Ended(end, from, to)))));
+        var _ = dial.addListener((ChannelFutureListener) dialled -> {
+            var made = SocketRelay.of(
+                    joined,
+                    ApplicationSocket.of((EpollSocketChannel) dialled.channel()),
+                    (end, from, to) -> ends.add(new Ended(end, from, to)));
+            made.start();
+            relay.complete(made);
+        });
     }
 
     /// Every buffer came back: what a relay loses, the agent loses for every connection.

@@ -1,0 +1,275 @@
+package io.loam.agent.outbound;
+
+import static io.loam.agent.connections.ConnectionFixture.await;
+import static io.loam.agent.connections.ConnectionFixture.readAll;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.loam.agent.connections.ConnectionFixture;
+import io.loam.agent.pod.TestPods;
+import io.loam.model.mesh.MeshDelta;
+import io.loam.protocol.hbone.ConnectRequest;
+import io.loam.protocol.hbone.ConnectResponse;
+import io.loam.protocol.hbone.PendingConnect;
+import io.loam.protocol.hbone.Tunnel;
+import io.loam.protocol.hbone.TunnelStream;
+import io.loam.runtime.tunnel.OpenFailure;
+import io.loam.runtime.tunnel.PooledOpening;
+import io.loam.runtime.tunnel.StreamSource;
+import io.loam.runtime.tunnel.TunnelKey;
+import io.netty.buffer.ByteBuf;
+import java.lang.reflect.Proxy;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// An application's connection from the accept to the relay, over real sockets on loopback.
+@Timeout(60)
+class OutboundConnectionTest {
+    private static final InetSocketAddress OUTSIDE = address("203.0.113.1", 80);
+    private static final InetSocketAddress WEB = address("10.0.0.8", 8080);
+
+    private final HeldStreams streams = new HeldStreams();
+    private ConnectionFixture node;
+    private OutboundServices services;
+
+    @BeforeEach
+    void start() throws Exception {
+        node = new ConnectionFixture();
+        services = new OutboundServices(
+                node.view, node.workloads, node.registry, node.telemetry, node.dialer, "", new Random(1));
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        node.close();
+    }
+
+    private static InetSocketAddress address(String address, int port) {
+        return new InetSocketAddress(InetAddress.ofLiteral(address), port);
+    }
+
+    private Socket call(InetSocketAddress destination) throws Exception {
+        return node.call((accepted, caller) ->
+                OutboundConnection.begin(node.pod, services, streams, accepted, destination, caller));
+    }
+
+    private void describeBoth() {
+        node.describePod();
+        node.publish(MeshDelta.builder().upsert(TestPods.workload("web", "10.0.0.8")));
+    }
+
+    /// Calls `web`, and waits until a stream to it is asked for.
+    private Socket callWeb() throws Exception {
+        describeBoth();
+        var socket = call(WEB);
+        await(() -> streams.openings.size() == 1);
+        return socket;
+    }
+
+    private TunnelStream.Listener open(TunnelStream stream) throws Exception {
+        return node.onLoop(() -> streams.openings.getFirst().onOpened(noTunnel(), stream, ConnectResponse.PLAIN));
+    }
+
+    @Test
+    void aRefusedDestinationIsAReset() throws Exception {
+        node.describePod();
+        try (var socket = call(address("127.0.0.1", 15001))) {
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(node.ended()).contains("LOOP");
+        assertThat(node.dialer.targets).isEmpty();
+    }
+
+    @Test
+    void aPodThatNobodyDescribesInTimeIsRefused() throws Exception {
+        try (var socket = call(OUTSIDE)) {
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(node.ended()).contains("UNKNOWN_SOURCE");
+    }
+
+    @Test
+    void whatIsSaidBeforeThePodIsKnownReachesTheTarget() throws Exception {
+        try (var socket = call(OUTSIDE)) {
+            socket.getOutputStream().write("early".getBytes(StandardCharsets.US_ASCII));
+            socket.shutdownOutput();
+            node.describePod();
+            try (var served = node.application.accept()) {
+                assertThat(readAll(served)).isEqualTo("early");
+                served.getOutputStream().write("answer".getBytes(StandardCharsets.US_ASCII));
+            }
+            assertThat(readAll(socket)).isEqualTo("answer");
+        }
+        assertThat(node.ended()).contains("connection complete");
+        assertThat(node.dialer.targets).containsExactly(OUTSIDE);
+    }
+
+    @Test
+    void whatIsSaidBeforeTheStreamOpensGoesIntoItWithItsEnd() throws Exception {
+        var stream = new NotedStream();
+        try (var socket = callWeb()) {
+            socket.getOutputStream().write("early".getBytes(StandardCharsets.US_ASCII));
+            socket.shutdownOutput();
+            var listener = open(stream);
+            await(() -> stream.said.contains("END"));
+            assertThat(String.join("", stream.said)).isEqualTo("earlyEND");
+            node.onLoop(() -> {
+                listener.onEndStream();
+                listener.onFinished();
+                return "told";
+            });
+            assertThat(readAll(socket)).isEmpty();
+        }
+        assertThat(node.ended()).contains("connection complete");
+    }
+
+    @Test
+    void anApplicationThatGivesUpCancelsItsStream() throws Exception {
+        ConnectionFixture.reset(callWeb());
+
+        assertThat(node.ended()).contains("GAVE_UP");
+        assertThat(streams.cancelled).hasValue(1);
+    }
+
+    @Test
+    void anApplicationThatGivesUpCancelsItsDial() throws Exception {
+        node.describePod();
+        node.dialer.holding = true;
+        var socket = call(OUTSIDE);
+        await(() -> node.dialer.dials.size() == 1);
+        ConnectionFixture.reset(socket);
+
+        assertThat(node.ended()).contains("GAVE_UP");
+        assertThat(node.dialer.dials.getFirst().isCancelled()).isTrue();
+    }
+
+    @Test
+    void theEndOfADrainCutsWhatIsStillDialling() throws Exception {
+        node.describePod();
+        node.dialer.holding = true;
+        try (var socket = call(OUTSIDE)) {
+            await(() -> node.dialer.dials.size() == 1);
+            node.registry.abortAll("drain deadline reached");
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(node.ended()).contains("DRAINED", "drain deadline reached");
+        assertThat(node.dialer.dials.getFirst().isCancelled()).isTrue();
+    }
+
+    @Test
+    void withoutASocketTheApplicationSeesAReset() throws Exception {
+        node.describePod();
+        node.dialer.withoutSocket = true;
+        try (var socket = call(OUTSIDE)) {
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(node.ended()).contains("DIAL_FAILED", "Too many open files");
+    }
+
+    @Test
+    void withoutAStreamTheApplicationSeesAReset() throws Exception {
+        try (var socket = callWeb()) {
+            node.onLoop(() -> {
+                streams.openings.getFirst().onFailed(new OpenFailure.TooManyWaiting(1));
+                return "told";
+            });
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(node.ended()).contains("OVERLOADED");
+    }
+
+    /// Hazards, rule 7.
+    @Test
+    void aBugEndsTheConnectionIsCountedAndLeavesNothing() throws Exception {
+        describeBoth();
+        streams.broken = true;
+        try (var socket = call(WEB)) {
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(node.ended()).contains("BUG");
+        assertThat(node.bugs()).isEqualTo(1);
+    }
+
+    /// Hazards, rule 7: the relay has begun when it happens.
+    @Test
+    void aBugInARunningRelayEndsTheConnectionAndIsCounted() throws Exception {
+        var stream = new NotedStream();
+        stream.broken = true;
+        try (var socket = callWeb()) {
+            open(stream);
+            socket.getOutputStream().write(1);
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(node.ended()).contains("BUG");
+        assertThat(node.bugs()).isEqualTo(1);
+        assertThat(stream.said).containsExactly("RESET 2");
+    }
+
+    /// The connection needs none.
+    private static Tunnel noTunnel() {
+        return (Tunnel)
+                Proxy.newProxyInstance(Tunnel.class.getClassLoader(), new Class<?>[] {Tunnel.class}, (_, method, _) -> {
+                    throw new AssertionError(method + " of the tunnel was called");
+                });
+    }
+
+    private static final class HeldStreams implements StreamSource {
+        private final List<PooledOpening> openings = new CopyOnWriteArrayList<>();
+        private final AtomicInteger cancelled = new AtomicInteger();
+        private volatile boolean broken;
+
+        @Override
+        public PendingConnect open(TunnelKey key, ConnectRequest request, PooledOpening opening) {
+            if (broken) {
+                throw new IllegalStateException("bug");
+            }
+            openings.add(opening);
+            return cancelled::incrementAndGet;
+        }
+    }
+
+    private static final class NotedStream implements TunnelStream {
+        private final List<String> said = new CopyOnWriteArrayList<>();
+        private volatile boolean broken;
+
+        @Override
+        public void write(ByteBuf data) {
+            var text = data.toString(StandardCharsets.US_ASCII);
+            data.release();
+            if (broken) {
+                throw new IllegalStateException("bug");
+            }
+            said.add(text);
+        }
+
+        @Override
+        public void flush() {}
+
+        @Override
+        public boolean isWritable() {
+            return true;
+        }
+
+        @Override
+        public void credit(int bytes) {}
+
+        @Override
+        public void endStream() {
+            said.add("END");
+        }
+
+        @Override
+        public void reset(long errorCode) {
+            said.add("RESET " + errorCode);
+        }
+    }
+}
