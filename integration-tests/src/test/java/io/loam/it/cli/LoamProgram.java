@@ -26,6 +26,10 @@ final class LoamProgram {
         return run("io.loam.lab.demo.Demo", arguments);
     }
 
+    static Outcome bench(String... arguments) throws IOException, InterruptedException {
+        return run("io.loam.lab.bench.Bench", arguments);
+    }
+
     private static Outcome run(String main, String... arguments) throws IOException, InterruptedException {
         var command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),

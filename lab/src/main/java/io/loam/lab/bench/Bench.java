@@ -65,22 +65,40 @@ public final class Bench implements Callable<Integer> {
             say("Two nodes are up after %.1f s.".formatted(seconds(started)));
             lab.candidates().forEach(candidate -> results.candidate(candidate.name(), candidate.what()));
             lab.absent().forEach(results::absent);
-            try (var rounds = new Rounds(lab, plan, results, work.resolve("load.log"))) {
-                rounds.warmUp();
-                for (int round = 1; round <= plan.rounds(); round++) {
-                    say("Round %d of %d, %.0f s so far.".formatted(round, plan.rounds(), seconds(started)));
-                    rounds.run();
-                }
+            try (var testbed = new Testbed(lab, results, work.resolve("load.log"))) {
+                measure(testbed, plan, results, started);
             }
         }
         say("");
-        say(new TextReport(results, Figures.HOLDS).render());
+        var holds = Figures.holds(plan);
+        say(new TextReport(results, holds).render());
         var page = work.resolve("bench.html");
-        Files.writeString(page, new HtmlReport(results, Figures.HOLDS).render());
-        Files.writeString(work.resolve("bench.json"), new JsonReport(results, Figures.HOLDS).render());
+        Files.writeString(page, new HtmlReport(results, holds).render());
+        Files.writeString(work.resolve("bench.json"), new JsonReport(results, holds).render());
         say("Plots are in %s, every round is in bench.json beside it.".formatted(page));
         say("%.0f s in all.".formatted(seconds(started)));
         return 0;
+    }
+
+    private static void measure(Testbed testbed, BenchPlan plan, Results results, long started) throws IOException {
+        var memory = new MemoryRows(testbed, plan);
+        memory.idle();
+        say("Warm-up, %.0f s so far.".formatted(seconds(started)));
+        new WarmUp(testbed, plan).run();
+        var rounds = new Rounds(testbed, plan);
+        for (int round = 1; round <= plan.rounds(); round++) {
+            if (seconds(started) > plan.noRoundAfter().toSeconds()) {
+                results.remark("%d of %d rounds, so that the run ends in time".formatted(round - 1, plan.rounds()));
+                break;
+            }
+            say("Round %d of %d, %.0f s so far.".formatted(round, plan.rounds(), seconds(started)));
+            rounds.run(round);
+        }
+        say("Memory, %.0f s so far.".formatted(seconds(started)));
+        memory.withIdleConnections();
+        memory.afterBulk();
+        say("Starts, %.0f s so far.".formatted(seconds(started)));
+        new StartRows(testbed, plan).run();
     }
 
     /// Where it was interrupted; after an ordinary end there is nothing left to do.

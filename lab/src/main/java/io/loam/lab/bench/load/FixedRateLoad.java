@@ -1,6 +1,7 @@
 package io.loam.lab.bench.load;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -35,6 +36,9 @@ final class FixedRateLoad implements KeptConnection.Listener {
     private final Map<KeptConnection, Long> due = new HashMap<>();
     private final Deque<Long> waiting = new ArrayDeque<>();
     private final Deque<ChannelHandlerContext> all = new ArrayDeque<>();
+    private final boolean countOpening;
+    private int asked;
+    private int opening;
     private boolean started;
     private long startNanos;
     private long scheduled;
@@ -43,6 +47,24 @@ final class FixedRateLoad implements KeptConnection.Listener {
     private @Nullable String failure;
 
     FixedRateLoad(LoadLoop loop, InetSocketAddress target, int ratePerSecond, int connections, Duration duration) {
+        this(loop, target, ratePerSecond, connections, duration, false);
+    }
+
+    /// The schedule starts without a connection. A request that finds none idle has one opened, up to `connections`,
+    /// and its time runs meanwhile.
+    static FixedRateLoad fromTheFirst(
+            LoadLoop loop, InetSocketAddress target, int ratePerSecond, int connections, Duration duration) {
+        return new FixedRateLoad(loop, target, ratePerSecond, connections, duration, true);
+    }
+
+    private FixedRateLoad(
+            LoadLoop loop,
+            InetSocketAddress target,
+            int ratePerSecond,
+            int connections,
+            Duration duration,
+            boolean countOpening) {
+        this.countOpening = countOpening;
         this.loop = loop;
         this.target = target;
         this.connections = connections;
@@ -51,21 +73,40 @@ final class FixedRateLoad implements KeptConnection.Listener {
         this.request = LoadLoop.request(target);
     }
 
-    /// Opens the connections, sends one request on each, which is not counted, then starts the schedule.
+    /// Opens the connections, sends one request on each, which is not counted, then starts the schedule; or starts at
+    /// once, see {@link #fromTheFirst}.
     CompletableFuture<FixedRateResult> run() {
         loop.loop().execute(() -> {
+            if (countOpening) {
+                begin();
+                return;
+            }
             for (int i = 0; i < connections; i++) {
-                loop.connect(target, () -> new KeptConnection(this)).addListener(opened -> {
-                    if (!opened.isSuccess()) {
-                        broken("connect: " + opened.cause());
-                    } else {
-                        var channel = ((io.netty.channel.ChannelFuture) opened).channel();
-                        var _ = channel.writeAndFlush(request.duplicate());
-                    }
-                });
+                open();
             }
         });
         return result;
+    }
+
+    private void open() {
+        asked++;
+        opening++;
+        var handler = new KeptConnection(this);
+        loop.connect(target, () -> handler).addListener(opened -> {
+            opening--;
+            if (!opened.isSuccess()) {
+                broken("connect: " + opened.cause());
+                return;
+            }
+            var channel = ((ChannelFuture) opened).channel();
+            if (!countOpening) {
+                var _ = channel.writeAndFlush(request.duplicate());
+                return;
+            }
+            var ctx = channel.pipeline().context(handler);
+            all.add(ctx);
+            sendNextOn(ctx);
+        });
     }
 
     @Override
@@ -82,14 +123,18 @@ final class FixedRateLoad implements KeptConnection.Listener {
         lastAnswerNanos = System.nanoTime();
         histogram.recordValue(Math.min(lastAnswerNanos - dueNanos, HIGHEST_NANOS));
         answered++;
+        sendNextOn(ctx);
+        if (answered == requests) {
+            finish();
+        }
+    }
+
+    private void sendNextOn(ChannelHandlerContext ctx) {
         var next = waiting.poll();
         if (next != null) {
             send(ctx, next);
         } else {
             free.add(ctx); // the one that rested longest is next, so that all are used
-        }
-        if (answered == requests) {
-            finish();
         }
     }
 
@@ -112,6 +157,9 @@ final class FixedRateLoad implements KeptConnection.Listener {
             var idle = free.poll();
             if (idle == null) {
                 waiting.add(dueNanos);
+                if (countOpening && asked < connections && opening < waiting.size()) {
+                    open();
+                }
             } else {
                 send(idle, dueNanos);
             }

@@ -19,9 +19,6 @@ public record FixedRateResult(
         double p99Micros,
         double p999Micros,
         @Nullable String failure) {
-    /// Below this share of its rate a run did not load the target as its name says.
-    private static final double LEAST_SHARE = 0.98;
-
     static FixedRateResult failed(String reason) {
         return new FixedRateResult(0, 0, 0, 0, 0, 0, 0, reason);
     }
@@ -42,11 +39,12 @@ public record FixedRateResult(
         return nanos.getValueAtPercentile(percentile) / 1e3;
     }
 
+    /// @param leastShare of the rate that has to be reached
     /// @return why the run says nothing about this rate, or null if it does
-    public @Nullable String voidFor(int rate) {
+    public @Nullable String voidFor(int rate, double leastShare) {
         if (failure != null) {
             return failure;
         }
-        return perSecond < rate * LEAST_SHARE ? "missed its rate: %.0f/s".formatted(perSecond) : null;
+        return perSecond < rate * leastShare ? "missed its rate: %.0f/s".formatted(perSecond) : null;
     }
 }

@@ -14,6 +14,9 @@ public final class Iperf {
     /// What it may take beyond its time: connecting, and draining what is on the way.
     private static final Duration PATIENCE = Duration.ofSeconds(15);
 
+    /// A transfer that is slower than this (1 Gbit/s) is given up.
+    private static final long LEAST_BYTES_PER_SECOND = 125_000_000;
+
     private Iperf() {}
 
     /// @param bytes that arrived
@@ -22,18 +25,33 @@ public final class Iperf {
 
     /// @param inside what to put before a command so that it runs in the pod
     /// @param reverse the server sends
+    /// @param duration at least one second; parts of a second are left out
     /// @throws IOException if it failed, with its own words
     public static Bulk run(
             List<String> inside, InetAddress server, int port, int connections, boolean reverse, Duration duration)
             throws IOException {
-        var command = new ArrayList<>(inside);
-        command.addAll(List.of("iperf3", "--json", "--client", server.getHostAddress()));
-        command.addAll(List.of("--port", Integer.toString(port), "--parallel", Integer.toString(connections)));
+        var command = command(inside, server, port, connections);
         command.addAll(List.of("--time", Long.toString(Math.max(1, duration.toSeconds()))));
         if (reverse) {
             command.add("--reverse");
         }
         return parse(Command.result(command, "", duration.plus(PATIENCE)).output());
+    }
+
+    /// As {@link #run}, until so many bytes were sent over all connections together.
+    public static Bulk transfer(List<String> inside, InetAddress server, int port, int connections, long bytes)
+            throws IOException {
+        var command = command(inside, server, port, connections);
+        command.addAll(List.of("--bytes", Long.toString(bytes)));
+        var expected = Duration.ofSeconds(bytes / LEAST_BYTES_PER_SECOND);
+        return parse(Command.result(command, "", expected.plus(PATIENCE)).output());
+    }
+
+    private static List<String> command(List<String> inside, InetAddress server, int port, int connections) {
+        var command = new ArrayList<>(inside);
+        command.addAll(List.of("iperf3", "--json", "--client", server.getHostAddress()));
+        command.addAll(List.of("--port", Integer.toString(port), "--parallel", Integer.toString(connections)));
+        return command;
     }
 
     static Bulk parse(String output) throws IOException {

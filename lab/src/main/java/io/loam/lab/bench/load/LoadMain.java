@@ -13,12 +13,15 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /// The load generator as a program inside a pod: one order per line on standard input, one line of JSON per order on
 /// standard output. It stays from round to round, so that its own warming up is not measured. Ends with its input.
 public final class LoadMain {
+    private static final int FIRST_RATE = 1000;
+
     private final LoadLoop loop;
     private @Nullable HeldConnections held;
 
@@ -51,13 +54,23 @@ public final class LoadMain {
                                 Duration.ofMillis(Long.parseLong(order[5])))
                         .run()
                         .get();
+            case "first" ->
+                FixedRateLoad.fromTheFirst(
+                                loop,
+                                target(order),
+                                FIRST_RATE,
+                                Integer.parseInt(order[4]),
+                                Duration.ofNanos(Long.parseLong(order[3]) * TimeUnit.SECONDS.toNanos(1) / FIRST_RATE))
+                        .run()
+                        .get();
             case "connect" ->
                 new NewConnectionsLoad(
                                 loop,
                                 target(order),
                                 Integer.parseInt(order[3]),
                                 Duration.ofMillis(Long.parseLong(order[4])),
-                                order.length > 5 ? connectHead(order[5]) : LoadLoop.request(target(order)))
+                                LoadLoop.request(target(order)),
+                                order.length > 5 ? connectHead(order[5]) : null)
                         .run()
                         .get();
             case "hold" -> {

@@ -34,6 +34,23 @@ public final class LoadProcess implements AutoCloseable {
     /// @param inside what to put before a command so that it runs in the pod
     /// @param log where it complains
     public static LoadProcess start(List<String> inside, Path log) throws IOException {
+        return new LoadProcess(new ProcessBuilder(java(inside, LoadMain.class))
+                .redirectError(Redirect.appendTo(log.toFile()))
+                .start());
+    }
+
+    /// Starts the end of tunnels in a pod; see [ConnectTarget].
+    public static Process startConnectTarget(List<String> inside, int port, int pageBytes, Path log)
+            throws IOException {
+        var command = java(inside, ConnectTarget.class);
+        command.addAll(List.of(Integer.toString(port), Integer.toString(pageBytes)));
+        return new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(Redirect.appendTo(log.toFile()))
+                .start();
+    }
+
+    private static List<String> java(List<String> inside, Class<?> main) {
         var command = new ArrayList<>(inside);
         command.addAll(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -45,16 +62,23 @@ public final class LoadProcess implements AutoCloseable {
                 "--sun-misc-unsafe-memory-access=allow",
                 "-cp",
                 System.getProperty("java.class.path"),
-                LoadMain.class.getName()));
-        return new LoadProcess(new ProcessBuilder(command)
-                .redirectError(Redirect.appendTo(log.toFile()))
-                .start());
+                main.getName()));
+        return command;
     }
 
     public FixedRateResult fixedRate(InetSocketAddress target, int perSecond, int connections, Duration duration)
             throws IOException {
         var order = "rate %s %d %d %d".formatted(text(target), perSecond, connections, duration.toMillis());
         return order(order, duration, FixedRateResult.class);
+    }
+
+    /// Requests right after a start: at 1,000 per second, each over a connection that is open and idle, or else over a
+    /// new one. The time of opening it counts.
+    ///
+    /// @param atMost connections
+    public FixedRateResult firstRequests(InetSocketAddress target, int count, int atMost) throws IOException {
+        var order = "first %s %d %d".formatted(text(target), count, atMost);
+        return order(order, Duration.ofMillis(count), FixedRateResult.class);
     }
 
     /// @param connectTo asks the target for a tunnel to this authority first; null where the target needs no asking

@@ -7,7 +7,8 @@ import java.util.Set;
 
 /// The table on the terminal.
 public final class TextReport {
-    private static final int NAME_WIDTH = 34;
+    private static final int NAME_WIDTH = 36;
+    private static final int HOLD_WIDTH = 53;
     private static final int CELL_WIDTH = 21;
 
     private final Results results;
@@ -67,7 +68,13 @@ public final class TextReport {
 
     private void held(StringBuilder out) {
         out.append('\n');
-        row(out, List.of("numbers that loam has to hold", "", "hold", "reached", "holds"));
+        int width = holds.stream()
+                .mapToInt(hold -> hold.figure().title().length())
+                .max()
+                .orElse(0);
+        var line = "  %-" + Math.max(width, HOLD_WIDTH) + "s %-21s %-12s %s";
+        out.append(line.formatted("numbers that loam has to hold", "hold", "reached", "holds"))
+                .append('\n');
         for (var hold : holds) {
             var reached = hold.reached(results);
             var verdict = switch (hold.verdict(results)) {
@@ -76,8 +83,7 @@ public final class TextReport {
                 case NOISY -> "too noisy to say";
                 case UNKNOWN -> "not measured";
             };
-            out.append("  %-53s %-21s %-21s %s"
-                            .formatted(
+            out.append(line.formatted(
                                     hold.figure().title(),
                                     hold.text(),
                                     reached.isEmpty() ? "-" : Numbers.text(reached.getAsDouble()),

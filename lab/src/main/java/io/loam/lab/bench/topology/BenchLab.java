@@ -1,6 +1,8 @@
 package io.loam.lab.bench.topology;
 
 import io.loam.lab.Lab;
+import io.loam.lab.bench.load.LoadProcess;
+import io.loam.lab.bench.topology.Candidate.Pods;
 import java.io.IOException;
 import java.net.Inet4Address;
 import java.net.InetAddress;
@@ -11,6 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /// The lab everything is measured in: two nodes, and for each candidate a client pod on the first and a server pod on
 /// the
@@ -54,38 +57,53 @@ public final class BenchLab implements AutoCloseable {
     }
 
     private void addCandidates(Path work) throws IOException {
-        candidates.add(new Candidate("direct", "no proxy", "direct/client", "direct/server", List::of, false));
+        candidates.add(new Candidate("direct", "no proxy", Pods.of("direct"), List::of, false, Optional.empty()));
+        var agents = new AgentPair(CLIENT_NODE, SERVER_NODE, "loam/client");
         candidates.add(new Candidate(
                 "loam",
                 "two node agents, HTTP/2 CONNECT in mutual TLS 1.3",
-                "loam/client",
-                "loam/server",
-                () -> List.of(
-                        lab.agent(CLIENT_NODE).pid(), lab.agent(SERVER_NODE).pid()),
-                false));
+                Pods.of("loam"),
+                () -> agents.pids(lab),
+                false,
+                Optional.of(agents)));
         if (!isInstalled("haproxy")) {
             absent.put("haproxy", "haproxy is not installed (Debian package haproxy)");
             absent.put("haproxy-h2", "haproxy is not installed (Debian package haproxy)");
         } else {
-            var pair = HaproxyPair.start(
-                    lab, "haproxy/client", "haproxy/server", List.of(HTTP_PORT, IPERF_PORT), work.resolve("haproxy"));
-            opened.add(pair);
-            candidates.add(new Candidate(
-                    "haproxy",
-                    "two HAProxy, TCP in mutual TLS 1.3, sessions resumed, 64 KiB buffers",
-                    "haproxy/client",
-                    "haproxy/server",
-                    pair::pids,
-                    false));
-            candidates.add(new Candidate(
-                    "haproxy-h2",
-                    "the same two, HTTP/2 CONNECT; new connections only, as it takes a client that asks for the tunnel",
-                    "haproxy/client",
-                    "haproxy/server",
-                    pair::pids,
-                    true));
+            addHaproxy(work);
         }
         absent.put("other", "LOAM_BENCH_PROXY names no other node proxy");
+    }
+
+    private void addHaproxy(Path work) throws IOException {
+        var pods = Pods.ofOneProxyEach("haproxy");
+        var pair = HaproxyPair.start(
+                lab, pods.client(), pods.server(), List.of(HTTP_PORT, IPERF_PORT), work.resolve("haproxy"));
+        opened.add(pair);
+        candidates.add(new Candidate(
+                "haproxy",
+                "two HAProxy, TCP in mutual TLS 1.3, sessions resumed, 64 KiB buffers",
+                pods,
+                pair::pids,
+                false,
+                Optional.empty()));
+        try {
+            var target = LoadProcess.startConnectTarget(
+                    lab.enter(pods.server()), HaproxyPair.CONNECT_TARGET_PORT, ANSWER_BYTES, work.resolve("load.log"));
+            opened.add(target::destroyForcibly);
+            var authority = ipv4(lab, pods.server()).getHostAddress() + ":" + HTTP_PORT;
+            TunnelProof.require(lab.podNetns(pods.client()), HaproxyPair.CONNECT_PORT, authority);
+        } catch (IOException e) {
+            absent.put("haproxy-h2", String.valueOf(e.getMessage()));
+            return;
+        }
+        candidates.add(new Candidate(
+                "haproxy-h2",
+                "the same two, HTTP/2 CONNECT; new connections only, as it takes a client that asks for the tunnel",
+                pods,
+                pair::pids,
+                true,
+                Optional.empty()));
     }
 
     public Lab lab() {
@@ -139,9 +157,15 @@ public final class BenchLab implements AutoCloseable {
                     metadata: {name: %1$s, labels: {%2$s}}
                     ---
                     """.formatted(namespace, namespace.equals("loam") ? "loam.io/dataplane-mode: ambient" : ""));
-            yaml.append(pod(namespace, "client", CLIENT_NODE, """
-                        - {name: shell, command: [sleep, infinity]}
-                    """));
+            for (var client : List.of("client", "neighbour")) {
+                yaml.append(pod(namespace, client, CLIENT_NODE, """
+                            - {name: shell, command: [sleep, infinity]}
+                        """));
+            }
+            yaml.append(pod(namespace, "neighbours-server", SERVER_NODE, """
+                        - name: iperf3
+                          command: [iperf3, --server, --port, "%d"]
+                    """.formatted(IPERF_PORT)));
             yaml.append(pod(namespace, "server", SERVER_NODE, """
                         - name: nginx
                           command: [/bin/sh, -c, "exec nginx -p \\"$PWD\\" -e stderr -c %s"]

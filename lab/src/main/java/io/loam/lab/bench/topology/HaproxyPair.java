@@ -7,6 +7,7 @@ import java.lang.ProcessBuilder.Redirect;
 import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -21,11 +22,13 @@ import java.util.concurrent.TimeUnit;
 /// them off again. TLS 1.3 only, mutual, cipher as ours; sessions are resumed, as HAProxy does by default; 64 KiB
 /// buffers.
 ///
-/// As HTTP/2 CONNECT: HAProxy makes no CONNECT out of captured bytes, so the client has to ask for the tunnel, and the
-/// request reaches the target. Only our own client can do that, and only for what ends with the first byte of an
-/// answer.
+/// As HTTP/2 CONNECT: HAProxy makes no CONNECT out of captured bytes and takes none apart, so the client has to ask for
+/// the tunnel, and the target to end it. Only our own client and target ([io.loam.lab.bench.load.ConnectTarget]) can.
 final class HaproxyPair implements AutoCloseable {
     static final int CONNECT_PORT = 15002;
+
+    /// Where the server's HAProxy looks for the end of tunnels.
+    static final int CONNECT_TARGET_PORT = 15004;
 
     private static final int CAPTURE_PORT = 15001;
     private static final int PORT_SHIFT = 10_000;
@@ -61,10 +64,14 @@ final class HaproxyPair implements AutoCloseable {
         try {
             pair.run(lab, server, directory.resolve("server"), atServer(certificates, ports));
             pair.run(lab, client, directory.resolve("client"), atClient(certificates, serverAddress));
-            Command.result(
+            var rules = Command.result(
                     List.of("nsenter", "--net=" + lab.podNetns(client), "nft", "-f", "-"),
                     capture(serverAddress, ports),
-                    java.time.Duration.ofSeconds(10));
+                    Duration.ofSeconds(10));
+            if (rules.exitCode() != 0) { // its rows would be those of no proxy
+                throw new IOException(
+                        "nothing is redirected to HAProxy: " + rules.output().strip());
+            }
             return pair;
         } catch (IOException | RuntimeException e) {
             pair.close();
@@ -100,7 +107,7 @@ final class HaproxyPair implements AutoCloseable {
                     mode http
                     bind :%d %s alpn h2
                     server app 127.0.0.1:%d
-                """.formatted(H2_PORT, tls, BenchLab.HTTP_PORT));
+                """.formatted(H2_PORT, tls, CONNECT_TARGET_PORT));
         return config.toString();
     }
 

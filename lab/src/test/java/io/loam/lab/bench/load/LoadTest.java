@@ -78,7 +78,7 @@ final class LoadTest {
 
     @Test
     void opensConnectionsOneAfterTheOther() throws Exception {
-        var result = new NewConnectionsLoad(loop, target, 4, Duration.ofMillis(300), request())
+        var result = new NewConnectionsLoad(loop, target, 4, Duration.ofMillis(300), request(), null)
                 .run()
                 .get(10, TimeUnit.SECONDS);
 
@@ -90,7 +90,7 @@ final class LoadTest {
     void saysWhyConnectionsFail() throws Exception {
         server.stop(0);
 
-        var result = new NewConnectionsLoad(loop, target, 4, Duration.ofMillis(100), request())
+        var result = new NewConnectionsLoad(loop, target, 4, Duration.ofMillis(100), request(), null)
                 .run()
                 .get(10, TimeUnit.SECONDS);
 
@@ -105,6 +105,56 @@ final class LoadTest {
         assertThat(held.open().get(10, TimeUnit.SECONDS)).isEqualTo(new HeldResult(100, null));
 
         held.release();
+    }
+
+    /// The opening of connections is part of what a first request waits for.
+    @Test
+    void countsTheOpeningOfConnectionsFromTheFirstRequestOn() throws Exception {
+        untilStall.set(1);
+
+        var result = FixedRateLoad.fromTheFirst(loop, target, 100, 4, Duration.ofMillis(500))
+                .run()
+                .get(10, TimeUnit.SECONDS);
+
+        assertThat(result.failure()).isNull();
+        assertThat(result.answered()).isEqualTo(50);
+        assertThat(result.p999Micros()).isGreaterThan(STALL.toNanos() / 1e3);
+        assertThat(result.p50Micros()).isLessThan(STALL.toNanos() / 1e3);
+    }
+
+    @Test
+    void sendsTheRequestThroughTheTunnelItAskedFor() throws Exception {
+        var end = ConnectTarget.serve(0, 1024);
+        var address = (InetSocketAddress) end.localAddress();
+
+        var result = new NewConnectionsLoad(loop, address, 4, Duration.ofMillis(300), request(), connect())
+                .run()
+                .get(10, TimeUnit.SECONDS);
+        end.close().sync();
+
+        assertThat(result.failed()).as(String.valueOf(result.firstFailure())).isZero();
+        assertThat(result.done()).isGreaterThan(4);
+    }
+
+    /// A server that answers CONNECT as any request it does not know has made no tunnel.
+    @Test
+    void takesARefusedConnectForAFailure() throws Exception {
+        server.createContext("/none", exchange -> {
+            exchange.sendResponseHeaders(405, -1);
+            exchange.close();
+        });
+        var head = LoadLoop.constant("CONNECT /none HTTP/1.1\r\nHost: x\r\n\r\n");
+
+        var result = new NewConnectionsLoad(loop, target, 2, Duration.ofMillis(100), request(), head)
+                .run()
+                .get(10, TimeUnit.SECONDS);
+
+        assertThat(result.done()).isZero();
+        assertThat(result.firstFailure()).contains("no tunnel", "405");
+    }
+
+    private static ByteBuf connect() {
+        return LoadLoop.constant("CONNECT 10.0.0.1:80 HTTP/1.1\r\nHost: 10.0.0.1:80\r\n\r\n");
     }
 
     private ByteBuf request() {
