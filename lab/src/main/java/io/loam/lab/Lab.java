@@ -11,6 +11,7 @@ import io.loam.lab.control.ClusterListener;
 import io.loam.lab.fabric.FabricServers;
 import io.loam.lab.network.LabName;
 import io.loam.lab.network.LabNetwork;
+import io.loam.lab.node.AgentSetup;
 import io.loam.lab.node.LabNodes;
 import io.loam.lab.process.PodSandbox;
 import io.loam.lab.remains.LabRemains;
@@ -68,7 +69,7 @@ public final class Lab implements AutoCloseable {
     /// @param filesOrDirs Kubernetes YAML; later edits apply live
     /// @throws IOException if the network or one of the servers cannot be set up; nothing is left behind then
     public static Lab start(String name, List<Path> filesOrDirs) throws IOException {
-        return start(name, filesOrDirs, Map.of());
+        return start(name, filesOrDirs, AgentSetup.DEFAULT);
     }
 
     /// As {@link #start(String, List)}, with agents that are set up differently.
@@ -77,6 +78,11 @@ public final class Lab implements AutoCloseable {
     ///     it, for example `SECRET_TTL` → `20s`
     public static Lab start(String name, List<Path> filesOrDirs, Map<String, String> agentEnvironment)
             throws IOException {
+        return start(name, filesOrDirs, new AgentSetup(agentEnvironment, List.of(), Map.of()));
+    }
+
+    /// As {@link #start(String, List)}, with agents that are started differently.
+    public static Lab start(String name, List<Path> filesOrDirs, AgentSetup agents) throws IOException {
         var lab = new LabName(name);
         var remains = LabRemains.of(lab);
         remains.claim();
@@ -87,7 +93,7 @@ public final class Lab implements AutoCloseable {
             network.createFabric();
             var servers = FabricServers.start(lab);
             opened.add(servers);
-            var nodes = new LabNodes(lab, servers, agentEnvironment);
+            var nodes = new LabNodes(lab, servers, agents);
             opened.add(nodes);
             var cluster = new Cluster(lab, network, nodes, new Listener(servers, nodes));
             opened.add(cluster);

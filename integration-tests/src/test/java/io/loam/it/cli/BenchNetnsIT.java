@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.loam.agent.AgentJvm;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,24 +32,43 @@ final class BenchNetnsIT {
 
     @Test
     void fillsEveryRowForEveryCandidate(@TempDir Path work) throws Exception {
-        var outcome = LoamProgram.bench("--smoke", "--name", "itbench", "--work", work.toString());
+        var outcome = LoamProgram.bench(
+                Map.of("LOAM_BENCH_PROXY", otherProxy(work).toString()),
+                "--smoke",
+                "--name",
+                "itbench",
+                "--work",
+                work.toString());
 
         assertThat(outcome.exitCode()).as(outcome.output()).isZero();
         var json = new ObjectMapper().readTree(Files.readString(work.resolve("bench.json")));
         // haproxy-h2 is absent unless random bytes came back through its CONNECT tunnel.
-        assertThat(names(json.path("candidates"))).containsExactly("direct", "loam", "haproxy", "haproxy-h2");
-        assertThat(names(json.path("absent"))).containsExactly("other");
+        assertThat(names(json.path("candidates"))).containsExactly("direct", "loam", "haproxy", "haproxy-h2", "other");
+        assertThat(names(json.path("absent"))).isEmpty();
         assertThat(failures(json)).as(outcome.output()).isEmpty();
         assertThat(rows(json, "direct").keySet()).containsAll(loads());
         assertThat(rows(json, "haproxy")).containsAllEntriesOf(withProxies());
         var loam = withProxies();
         loam.put("start of a proxy", START);
         assertThat(rows(json, "loam")).containsExactlyInAnyOrderEntriesOf(loam);
+        assertThat(rows(json, "other")).containsExactlyInAnyOrderEntriesOf(loam);
         assertThat(rows(json, "haproxy-h2")).containsOnlyKeys("new connections");
         assertThat(json.path("holds")).isNotEmpty();
         assertThat(json.path("remarks").toString()).contains("warm-up, not measured");
         assertThat(work.resolve("bench.html")).isNotEmptyFile();
         assertThat(Path.of("/run/loam/itbench")).doesNotExist();
+    }
+
+    /// Our own agent as a program that the benchmark knows nothing about.
+    private static Path otherProxy(Path directory) throws IOException {
+        var command = new ArrayList<>(
+                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
+        command.addAll(AgentJvm.flags(2));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "io.loam.agent.Main"));
+        var script = Files.writeString(
+                directory.resolve("other-proxy"), "#!/bin/sh\nexec '" + String.join("' '", command) + "'\n");
+        assertThat(script.toFile().setExecutable(true)).isTrue();
+        return script;
     }
 
     private static List<String> loads() {

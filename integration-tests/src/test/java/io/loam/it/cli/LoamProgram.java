@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /// A program of ours in a process of its own, as `./loam` starts it.
@@ -26,11 +27,18 @@ final class LoamProgram {
         return run("io.loam.lab.demo.Demo", arguments);
     }
 
-    static Outcome bench(String... arguments) throws IOException, InterruptedException {
-        return run("io.loam.lab.bench.Bench", arguments);
+    /// @param environment besides this process's own
+    static Outcome bench(Map<String, String> environment, String... arguments)
+            throws IOException, InterruptedException {
+        return run("io.loam.lab.bench.Bench", environment, arguments);
     }
 
     private static Outcome run(String main, String... arguments) throws IOException, InterruptedException {
+        return run(main, Map.of(), arguments);
+    }
+
+    private static Outcome run(String main, Map<String, String> environment, String... arguments)
+            throws IOException, InterruptedException {
         var command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:+UseSerialGC",
@@ -41,7 +49,9 @@ final class LoamProgram {
                 System.getProperty("java.class.path"),
                 main));
         command.addAll(List.of(arguments));
-        var process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        var builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        var process = builder.start();
         process.getOutputStream().close();
         var killer = Thread.startVirtualThread(() -> {
             try {

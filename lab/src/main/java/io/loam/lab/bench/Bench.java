@@ -2,6 +2,7 @@ package io.loam.lab.bench;
 
 import ch.qos.logback.classic.Level;
 import io.loam.lab.Lab;
+import io.loam.lab.bench.profile.JfrProfiler;
 import io.loam.lab.bench.report.HtmlReport;
 import io.loam.lab.bench.report.JsonReport;
 import io.loam.lab.bench.report.Results;
@@ -10,7 +11,9 @@ import io.loam.lab.bench.topology.BenchLab;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -27,6 +30,11 @@ public final class Bench implements Callable<Integer> {
 
     @Option(names = "--quick", description = "Under two minutes instead of under ten: fewer loads, shorter.")
     private boolean quick;
+
+    @Option(
+            names = "--profile",
+            description = "Flame graphs of each proxy under each load instead of figures; with --quick shorter.")
+    private boolean profile;
 
     @Option(names = "--smoke", hidden = true, description = "Seconds: only whether it works.")
     private boolean smoke;
@@ -61,11 +69,18 @@ public final class Bench implements Callable<Integer> {
         results.remark("%d cores%s"
                 .formatted(cores, cores < CORES_FOR_A_VERDICT ? ": fewer than 2, these figures are no verdict" : ""));
         Runtime.getRuntime().addShutdownHook(new Thread(this::takeDown, "bench-end"));
-        try (var lab = BenchLab.start(name, work.toAbsolutePath().normalize())) {
+        try (var lab = BenchLab.start(name, work.toAbsolutePath().normalize(), agentOptions(), other())) {
             say("Two nodes are up after %.1f s.".formatted(seconds(started)));
             lab.candidates().forEach(candidate -> results.candidate(candidate.name(), candidate.what()));
             lab.absent().forEach(results::absent);
             try (var testbed = new Testbed(lab, results, work.resolve("load.log"))) {
+                if (profile) {
+                    say("Warm-up, %.0f s so far.".formatted(seconds(started)));
+                    new WarmUp(testbed, plan).run();
+                    new Profiles(testbed, plan, work.resolve("profiles")).run().forEach(Bench::say);
+                    lab.absent().forEach((absent, reason) -> say(absent + ": absent: " + reason));
+                    return 0;
+                }
                 measure(testbed, plan, results, started);
             }
         }
@@ -78,6 +93,15 @@ public final class Bench implements Callable<Integer> {
         say("Plots are in %s, every round is in bench.json beside it.".formatted(page));
         say("%.0f s in all.".formatted(seconds(started)));
         return 0;
+    }
+
+    private List<String> agentOptions() {
+        return profile ? JfrProfiler.JVM_OPTIONS : List.of();
+    }
+
+    private static @Nullable Path other() {
+        var program = System.getenv("LOAM_BENCH_PROXY");
+        return program == null || program.isBlank() ? null : Path.of(program).toAbsolutePath();
     }
 
     private static void measure(Testbed testbed, BenchPlan plan, Results results, long started) throws IOException {

@@ -8,7 +8,7 @@ import java.util.List;
 /// @param rounds each takes every candidate in turn, so that a machine that gets slower gets slower for all
 /// @param noRoundAfter since the start of the program: a slow machine gets fewer rounds, not a longer run
 /// @param warmUp of each load and candidate before the first round, in one go: our own code is compiled while it runs
-/// @param bulk of one bulk transfer; whole seconds, as iperf3 counts
+/// @param bulk of one bulk transfer, see {@link io.loam.lab.bench.load.Iperf#run}
 /// @param rate of one latency run
 /// @param newConnections of one run of opening connections
 /// @param leastShare of its rate, below which a latency run is void: it did not load the target as its name says
@@ -19,6 +19,7 @@ import java.util.List;
 /// @param bulkBytes of the transfer after which memory is read
 /// @param settle time without traffic before memory is read
 /// @param starts how often agents are started again
+/// @param profile of each load under a profiler
 record BenchPlan(
         int rounds,
         Duration noRoundAfter,
@@ -33,7 +34,8 @@ record BenchPlan(
         List<Integer> held,
         long bulkBytes,
         Duration settle,
-        int starts) {
+        int starts,
+        Duration profile) {
     private static final double LEAST_SHARE = 0.98;
     private static final long GIGABYTE = 1_000_000_000L;
 
@@ -52,7 +54,8 @@ record BenchPlan(
             List.of(1000, 10_000),
             2 * GIGABYTE,
             Duration.ofSeconds(10),
-            1);
+            1,
+            Duration.ofSeconds(3));
 
     /// Under ten minutes.
     static final BenchPlan FULL = new BenchPlan(
@@ -69,14 +72,15 @@ record BenchPlan(
             List.of(1000, 10_000),
             20 * GIGABYTE,
             Duration.ofSeconds(10),
-            3);
+            3,
+            Duration.ofSeconds(10));
 
     /// Seconds: whether everything still works, no figures to rely on.
     static final BenchPlan SMOKE = new BenchPlan(
             1,
             Duration.ofSeconds(60),
             Duration.ofMillis(300),
-            Duration.ofSeconds(1),
+            Duration.ofMillis(100),
             Duration.ofMillis(500),
             0.5, // half a second of a machine that is busy with other tests
             Duration.ofMillis(500),
@@ -86,7 +90,8 @@ record BenchPlan(
             List.of(100, 200),
             GIGABYTE / 10,
             Duration.ofMillis(200),
-            1);
+            1,
+            Duration.ofSeconds(1));
 
     BenchPlan {
         rates = List.copyOf(rates);

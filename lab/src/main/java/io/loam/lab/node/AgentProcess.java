@@ -49,11 +49,18 @@ final class AgentProcess implements AutoCloseable {
     /// Returns at once.
     ///
     /// @param environment all of it: the agent inherits nothing else
-    static AgentProcess start(String node, String netns, Map<String, String> environment, Path log) {
+    /// @param setup what to start instead, or with which options
+    static AgentProcess start(String node, String netns, Map<String, String> environment, Path log, AgentSetup setup) {
         var command = new ArrayList<String>(List.of("nsenter", "--net=" + LabName.netnsPath(netns), "--"));
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(AgentJvm.flags(WORKERS));
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), MAIN));
+        var program = setup.programs().get(node);
+        if (program != null) {
+            command.add(program.toString());
+        } else {
+            command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+            command.addAll(AgentJvm.flags(WORKERS));
+            command.addAll(setup.jvmOptions());
+            command.addAll(List.of("-cp", System.getProperty("java.class.path"), MAIN));
+        }
         var agent = new AgentProcess(node, command, environment, log);
         agent.watch.start();
         return agent;

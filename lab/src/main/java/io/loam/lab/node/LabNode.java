@@ -50,6 +50,7 @@ final class LabNode implements NodeSockets, AutoCloseable {
             NodeSlot slot,
             Path directory,
             Map<String, String> agentEnvironment,
+            AgentSetup setup,
             EnrolmentListener listener)
             throws IOException {
         Files.createDirectories(directory);
@@ -71,7 +72,7 @@ final class LabNode implements NodeSockets, AutoCloseable {
             throw e;
         }
         // From here on nothing fails: an agent that cannot be started is tried again by its own thread.
-        var agent = AgentProcess.start(slot.name(), netns, environment, directory.resolve("agent.log"));
+        var agent = AgentProcess.start(slot.name(), netns, environment, directory.resolve("agent.log"), setup);
         return new LabNode(slot, enroller, agent, inside, new KubeProxy(path));
     }
 

@@ -21,23 +21,23 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class LabNodes implements NodeParts, AutoCloseable {
     private final LabName lab;
     private final AgentRegistry agents;
-    private final Map<String, String> agentEnvironment;
+    private final AgentSetup setup;
     private final Map<String, LabNode> nodes = new ConcurrentHashMap<>();
     private volatile ClusterState state = ClusterState.EMPTY;
 
-    /// @param agentEnvironment besides what the registry says, or instead of it
-    public LabNodes(LabName lab, AgentRegistry agents, Map<String, String> agentEnvironment) {
+    /// @param setup its environment comes besides what the registry says, or instead of it
+    public LabNodes(LabName lab, AgentRegistry agents, AgentSetup setup) {
         this.lab = lab;
         this.agents = agents;
-        this.agentEnvironment = Map.copyOf(agentEnvironment);
+        this.setup = setup;
     }
 
     @Override
     public void start(NodeSlot slot, EnrolmentListener listener) throws IOException {
         var directory = lab.stateDir().resolve("nodes").resolve(slot.name());
         var environment = new HashMap<>(agents.register(slot));
-        environment.putAll(agentEnvironment);
-        var node = LabNode.start(lab, slot, directory, environment, listener);
+        environment.putAll(setup.environment());
+        var node = LabNode.start(lab, slot, directory, environment, setup, listener);
         nodes.put(slot.name(), node);
         node.follow(state);
     }

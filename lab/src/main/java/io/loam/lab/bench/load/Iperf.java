@@ -25,13 +25,19 @@ public final class Iperf {
 
     /// @param inside what to put before a command so that it runs in the pod
     /// @param reverse the server sends
-    /// @param duration at least one second; parts of a second are left out
+    /// @param duration in whole seconds, as iperf3 counts. Less than one: as long as the bytes take that 1 Gbit/s carries
+    ///     in that time
     /// @throws IOException if it failed, with its own words
     public static Bulk run(
             List<String> inside, InetAddress server, int port, int connections, boolean reverse, Duration duration)
             throws IOException {
         var command = command(inside, server, port, connections);
-        command.addAll(List.of("--time", Long.toString(Math.max(1, duration.toSeconds()))));
+        if (duration.toSeconds() >= 1) {
+            command.addAll(List.of("--time", Long.toString(duration.toSeconds())));
+        } else {
+            long bytes = LEAST_BYTES_PER_SECOND * duration.toMillis() / 1000;
+            command.addAll(List.of("--bytes", Long.toString(bytes)));
+        }
         if (reverse) {
             command.add("--reverse");
         }

@@ -3,9 +3,11 @@ package io.loam.lab.bench.topology;
 import io.loam.lab.Lab;
 import io.loam.lab.bench.load.LoadProcess;
 import io.loam.lab.bench.topology.Candidate.Pods;
+import io.loam.lab.node.AgentSetup;
 import java.io.IOException;
 import java.net.Inet4Address;
 import java.net.InetAddress;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -14,6 +16,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /// The lab everything is measured in: two nodes, and for each candidate a client pod on the first and a server pod on
 /// the
@@ -24,6 +29,17 @@ public final class BenchLab implements AutoCloseable {
 
     public static final String CLIENT_NODE = "alder";
     public static final String SERVER_NODE = "birch";
+
+    private static final String OTHER_CLIENT_NODE = "cedar";
+    private static final String OTHER_SERVER_NODE = "dogwood";
+
+    private static final List<String> NAMESPACES = List.of("direct", "loam", "haproxy");
+    private static final Set<String> IN_THE_MESH = Set.of("loam", "other");
+
+    private static final Duration POLL = Duration.ofMillis(20);
+
+    /// A proxy that needs longer would be no match.
+    private static final Duration OTHER_TIMEOUT = Duration.ofSeconds(20);
 
     private static final Duration READY_TIMEOUT = Duration.ofSeconds(60);
 
@@ -41,14 +57,32 @@ public final class BenchLab implements AutoCloseable {
 
     /// @param name of the lab
     /// @param work where its files go
-    public static BenchLab start(String name, Path work) throws IOException {
+    /// @param agentOptions of our agents' JVM besides its own
+    /// @param other another node proxy that speaks the same wire, as [AgentSetup] says; null for none
+    public static BenchLab start(String name, Path work, List<String> agentOptions, @Nullable Path other)
+            throws IOException {
+        if (!isInstalled("nginx")) { // the target of all
+            throw new IOException("nginx is not installed (Debian package nginx-light)");
+        }
+        if (!isInstalled("iperf3")) {
+            throw new IOException("iperf3 is not installed (Debian package iperf3)");
+        }
         var files = Files.createDirectories(work.resolve("lab"));
         var nginx = Files.writeString(work.resolve("nginx.conf").toAbsolutePath(), nginx());
-        Files.writeString(files.resolve("bench.yaml"), topology(nginx));
-        var bench = new BenchLab(Lab.start(name, List.of(files)));
+        Files.writeString(
+                files.resolve("bench.yaml"),
+                nodes(CLIENT_NODE, SERVER_NODE)
+                        + NAMESPACES.stream()
+                                .map(namespace -> pods(namespace, CLIENT_NODE, SERVER_NODE, nginx))
+                                .collect(Collectors.joining()));
+        var programs =
+                other == null ? Map.<String, Path>of() : Map.of(OTHER_CLIENT_NODE, other, OTHER_SERVER_NODE, other);
+        var setup = new AgentSetup(Map.of(), agentOptions, programs);
+        var bench = new BenchLab(Lab.start(name, List.of(files), setup));
         try {
             bench.lab.awaitReady(READY_TIMEOUT);
             bench.addCandidates(work);
+            bench.addOther(other, files.resolve("other.yaml"), nginx);
             return bench;
         } catch (IOException | RuntimeException e) {
             bench.close();
@@ -72,7 +106,72 @@ public final class BenchLab implements AutoCloseable {
         } else {
             addHaproxy(work);
         }
-        absent.put("other", "LOAM_BENCH_PROXY names no other node proxy");
+    }
+
+    /// On two nodes of its own, which join the running lab; where it does not get ready they leave it again.
+    private void addOther(@Nullable Path program, Path file, Path nginx) throws IOException {
+        if (program == null) {
+            absent.put("other", "LOAM_BENCH_PROXY names no other node proxy");
+            return;
+        }
+        if (!Files.isRegularFile(program) || !Files.isExecutable(program)) {
+            absent.put("other", "LOAM_BENCH_PROXY: " + program + " is no executable file");
+            return;
+        }
+        Files.writeString(
+                file,
+                nodes(OTHER_CLIENT_NODE, OTHER_SERVER_NODE)
+                        + pods("other", OTHER_CLIENT_NODE, OTHER_SERVER_NODE, nginx));
+        try {
+            awaitOther(true);
+            lab.awaitReady(OTHER_TIMEOUT);
+            var agents = new AgentPair(OTHER_CLIENT_NODE, OTHER_SERVER_NODE, "other/client");
+            agents.pids(lab);
+            candidates.add(new Candidate(
+                    "other",
+                    "two node proxies that LOAM_BENCH_PROXY names: " + program,
+                    Pods.of("other"),
+                    () -> agents.pids(lab),
+                    false,
+                    Optional.of(agents)));
+        } catch (IOException e) {
+            absent.put("other", "LOAM_BENCH_PROXY: %s did not get ready: %s".formatted(program, otherSaid(e)));
+            Files.delete(file);
+            awaitOther(false);
+            lab.awaitReady(READY_TIMEOUT);
+        }
+    }
+
+    /// The program's last words tell more than what the lab saw of it.
+    private String otherSaid(IOException otherwise) throws IOException {
+        var log = lab.agentLog(OTHER_CLIENT_NODE);
+        var said = Files.exists(log) ? Files.readString(log, StandardCharsets.ISO_8859_1) : "";
+        var lastLine = said.lines().filter(line -> !line.isBlank()).reduce((_, last) -> last);
+        if (lastLine.isPresent()) {
+            return "its last line is: " + lastLine.get();
+        }
+        try {
+            lab.agent(OTHER_CLIENT_NODE);
+            return String.valueOf(otherwise.getMessage());
+        } catch (IllegalStateException _) {
+            return "it ends each time it is started, and says nothing";
+        }
+    }
+
+    /// The lab looks at its files in its own time.
+    private void awaitOther(boolean present) throws IOException {
+        long deadline = System.nanoTime() + READY_TIMEOUT.toNanos();
+        while (lab.pods().stream().anyMatch(pod -> pod.namespace().equals("other")) != present) {
+            if (System.nanoTime() - deadline > 0) {
+                throw new IOException("the lab did not take note of the other proxy's nodes");
+            }
+            try {
+                Thread.sleep(POLL);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IOException("interrupted", e);
+            }
+        }
     }
 
     private void addHaproxy(Path work) throws IOException {
@@ -140,40 +239,43 @@ public final class BenchLab implements AutoCloseable {
                 .anyMatch(directory -> Files.isExecutable(Path.of(directory, program)));
     }
 
-    private static String topology(Path nginx) {
+    private static String nodes(String... names) {
         var yaml = new StringBuilder();
-        for (var node : List.of(CLIENT_NODE, SERVER_NODE)) {
+        for (var node : names) {
             yaml.append("""
                     apiVersion: v1
                     kind: Node
-                    metadata: {name: %s, labels: {topology.kubernetes.io/zone: %s}}
+                    metadata: {name: %1$s, labels: {topology.kubernetes.io/zone: %1$s}}
                     ---
-                    """.formatted(node, node));
+                    """.formatted(node));
         }
-        for (var namespace : List.of("direct", "loam", "haproxy")) {
-            yaml.append("""
-                    apiVersion: v1
-                    kind: Namespace
-                    metadata: {name: %1$s, labels: {%2$s}}
-                    ---
-                    """.formatted(namespace, namespace.equals("loam") ? "loam.io/dataplane-mode: ambient" : ""));
-            for (var client : List.of("client", "neighbour")) {
-                yaml.append(pod(namespace, client, CLIENT_NODE, """
-                            - {name: shell, command: [sleep, infinity]}
-                        """));
-            }
-            yaml.append(pod(namespace, "neighbours-server", SERVER_NODE, """
-                        - name: iperf3
-                          command: [iperf3, --server, --port, "%d"]
-                    """.formatted(IPERF_PORT)));
-            yaml.append(pod(namespace, "server", SERVER_NODE, """
-                        - name: nginx
-                          command: [/bin/sh, -c, "exec nginx -p \\"$PWD\\" -e stderr -c %s"]
-                          readinessProbe: {tcpSocket: {port: %d}, periodSeconds: 1}
-                        - name: iperf3
-                          command: [iperf3, --server, --port, "%d"]
-                    """.formatted(nginx, HTTP_PORT, IPERF_PORT)));
+        return yaml.toString();
+    }
+
+    private static String pods(String namespace, String clientNode, String serverNode, Path nginx) {
+        var labels = IN_THE_MESH.contains(namespace) ? "loam.io/dataplane-mode: ambient" : "";
+        var yaml = new StringBuilder("""
+                apiVersion: v1
+                kind: Namespace
+                metadata: {name: %s, labels: {%s}}
+                ---
+                """.formatted(namespace, labels));
+        for (var client : List.of("client", "neighbour")) {
+            yaml.append(pod(namespace, client, clientNode, """
+                        - {name: shell, command: [sleep, infinity]}
+                    """));
         }
+        yaml.append(pod(namespace, "neighbours-server", serverNode, """
+                    - name: iperf3
+                      command: [iperf3, --server, --port, "%d"]
+                """.formatted(IPERF_PORT)));
+        yaml.append(pod(namespace, "server", serverNode, """
+                    - name: nginx
+                      command: [/bin/sh, -c, "exec nginx -p \\"$PWD\\" -e stderr -c %s"]
+                      readinessProbe: {tcpSocket: {port: %d}, periodSeconds: 1}
+                    - name: iperf3
+                      command: [iperf3, --server, --port, "%d"]
+                """.formatted(nginx, HTTP_PORT, IPERF_PORT)));
         return yaml.toString();
     }
 

@@ -17,7 +17,7 @@ public record Candidate(
     /// The processes between client and server.
     @FunctionalInterface
     public interface Proxies {
-        /// @return empty where there are none
+        /// @return the client's first; empty where there are none
         /// @throws IOException if one does not run
         Collection<Long> pids() throws IOException;
     }
@@ -63,9 +63,20 @@ public record Candidate(
         return pods.neighboursServer();
     }
 
+    /// @return the client's proxy first
+    /// @throws IOException if one of them does not run
+    public Collection<Long> pids() throws IOException {
+        return proxies.pids();
+    }
+
     /// @throws IOException if one of its proxies does not run
     public ProcessUsage usage() throws IOException {
         return ProcessUsage.of(proxies.pids());
+    }
+
+    /// Its proxies are our own agents.
+    public boolean isLoam() {
+        return name.equals("loam");
     }
 
     public boolean hasProxies() {

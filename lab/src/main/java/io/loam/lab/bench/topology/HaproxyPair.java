@@ -135,13 +135,14 @@ final class HaproxyPair implements AutoCloseable {
                 .start());
     }
 
+    /// The client's first.
     List<Long> pids() throws IOException {
         for (var process : processes) {
             if (!process.isAlive()) {
                 throw new IOException("HAProxy ended with " + process.exitValue());
             }
         }
-        return processes.stream().map(Process::pid).toList();
+        return processes.reversed().stream().map(Process::pid).toList(); // the server's was started first
     }
 
     @Override

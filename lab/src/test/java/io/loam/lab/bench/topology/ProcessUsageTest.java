@@ -3,7 +3,9 @@ package io.loam.lab.bench.topology;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.util.List;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 
 final class ProcessUsageTest {
@@ -12,6 +14,20 @@ final class ProcessUsageTest {
     void addsUserAndSystemTime() {
         assertThat(ProcessUsage.cpuSeconds("42 (a) b) S 1 42 42 0 -1 4194560 100 0 0 0 1250 350 7 8 20 0 1 0 99 0 0"))
                 .isEqualTo(16.0);
+    }
+
+    @Test
+    void readsWhenAProcessStarted() {
+        assertThat(ProcessUsage.startSeconds(
+                        "42 (a) b) S 1 42 42 0 -1 4194560 100 0 0 0 1250 350 7 8 20 0 1 0 9950 0 0"))
+                .isEqualTo(99.5);
+    }
+
+    @Test
+    void readsHowOldAProcessIs() throws IOException {
+        var age = ProcessUsage.ageSeconds(ProcessHandle.current().pid());
+
+        assertThat(age).isCloseTo(ManagementFactory.getRuntimeMXBean().getUptime() / 1e3, Offset.offset(2.0));
     }
 
     @Test
