@@ -70,11 +70,14 @@ final class Profiles {
             var stacks = new StackTree();
             var recordings = new ArrayList<Recording>();
             Profiler profiler = candidate.isLoam() ? new JfrProfiler(directory) : new PerfProfiler(directory);
+            double used;
             try {
                 for (long pid : candidate.pids()) {
                     recordings.add(profiler.start(pid));
                 }
+                double before = candidate.usage().cpuSeconds();
                 run.run();
+                used = candidate.usage().cpuSeconds() - before;
             } finally {
                 for (int i = 0; i < recordings.size(); i++) {
                     recordings.get(i).stop(stacks, SIDES.get(i));
@@ -85,7 +88,7 @@ final class Profiles {
             }
             var page = directory.resolve(candidate.name() + "-" + load + ".html");
             Files.writeString(page, FlameGraph.render(title, stacks));
-            return "%s: %,d samples, %s".formatted(title, stacks.samples(), page);
+            return "%s: %,d samples of %.1f s of CPU, %s".formatted(title, stacks.samples(), used, page);
         } catch (IOException e) {
             return title + ": absent: " + e.getMessage();
         }
