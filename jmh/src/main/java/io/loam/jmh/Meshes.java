@@ -107,6 +107,7 @@ final class Meshes {
                 Workload.DEFAULT_CLUSTER,
                 new Locality("region-0", "zone-" + node % ZONES, ""),
                 NetworkMode.STANDARD,
-                1);
+                1,
+                Workload.Egress.ALLOW_ANY);
     }
 }

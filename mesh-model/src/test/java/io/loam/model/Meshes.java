@@ -104,6 +104,7 @@ public final class Meshes {
         public Locality locality = Locality.UNKNOWN;
         public NetworkMode networkMode = NetworkMode.STANDARD;
         public int capacity = 1;
+        public Workload.Egress egress = Workload.Egress.ALLOW_ANY;
         private final String name;
         private final List<InetAddress> addresses = new ArrayList<>();
 
@@ -149,7 +150,8 @@ public final class Meshes {
                     "Kubernetes",
                     locality,
                     networkMode,
-                    capacity);
+                    capacity,
+                    egress);
         }
     }
 

@@ -100,6 +100,7 @@ final class Meshes {
                 "Kubernetes",
                 Locality.UNKNOWN,
                 Workload.NetworkMode.STANDARD,
-                1);
+                1,
+                Workload.Egress.ALLOW_ANY);
     }
 }

@@ -15,6 +15,7 @@ import io.loam.model.service.Service;
 import io.loam.model.service.Service.IpFamilies;
 import io.loam.model.workload.Workload;
 import io.loam.model.workload.Workload.NetworkMode;
+import io.loam.model.workload.Workload.Status;
 import io.loam.model.workload.Workload.TunnelProtocol;
 import java.net.Inet4Address;
 import java.net.InetAddress;
@@ -64,8 +65,20 @@ public final class OutboundRouter {
                         : toEndpoint(virtual, addressed != null);
             }
             return owner == null
-                    ? new Plaintext(request.originalDestination(), null, null)
+                    ? outside()
                     : toWorkload(owner, null, request.originalDestination().getPort(), false);
+        }
+
+        /// To what the mesh does not know. The reference has no way to forbid it, users of Istio ask for it.
+        private OutboundRoute outside() {
+            var destination = request.originalDestination();
+            return EgressRule.permitsUnknown(request.source(), destination.getAddress())
+                    ? new Plaintext(destination, null, null)
+                    : new Refused(
+                            RefusalReason.NOT_IN_REGISTRY,
+                            text(destination) + " belongs to no service or workload that namespace "
+                                    + request.source().namespace()
+                                    + " can see, and its egress is REGISTRY_ONLY");
         }
 
         private OutboundRoute toEndpoint(Service service, boolean serviceAddressed) {
@@ -214,7 +227,9 @@ public final class OutboundRouter {
                 case Destination.ByHostname _ -> null;
                 case Destination.ByAddress(var address) -> {
                     var instance = mesh.workloadByAddress(address);
-                    yield instance == null ? null : new Waypoint(instance, null);
+                    yield instance == null || instance.status() != Status.HEALTHY
+                            ? null
+                            : new Waypoint(instance, null);
                 }
             };
         }
@@ -231,13 +246,9 @@ public final class OutboundRouter {
         /// to fit: others may run under the same service account.
         private boolean isSourceAnInstanceOf(GatewayAddress reference) {
             var service = serviceOf(reference.destination());
-            if (service != null) {
-                for (var endpoint : mesh.endpoints(service.key()).values()) {
-                    if (isSource(endpoint.workload())) {
-                        return true;
-                    }
-                }
-                return false;
+            if (service != null) { // the source's own record tells: there may be many instances, and some not ready
+                return request.source().services().containsKey(service.key())
+                        && request.source().addresses().contains(request.sourceAddress());
             }
             return switch (reference.destination()) {
                 case Destination.ByHostname _ -> false;

@@ -18,6 +18,8 @@ public enum RefusalReason {
     NO_TARGET_PORT,
     /// The destination speaks HBONE and nobody knows which identity it has to prove.
     NO_IDENTITY,
+    /// The workload may only call what the mesh knows (REGISTRY_ONLY), and this is not.
+    NOT_IN_REGISTRY,
     /// The way there is known and not implemented.
     UNSUPPORTED,
     /// The CONNECT request's authority is missing or no `ip:port` or `hostname:port`.

@@ -12,12 +12,18 @@ public enum Enrolment {
     OPTED_OUT(false, "the pod opts out"),
     HOST_NETWORK(false, "it uses its node's network"),
     SIDECAR(false, "it has a sidecar"),
+    OWN_TUNNEL(false, "it ends tunnels itself"),
     EXCLUDED_NAMESPACE(false, "its namespace is never part of the mesh");
 
     /// Set on a namespace or a pod: `ambient` or `none`.
     public static final String MODE_LABEL = "loam.io/dataplane-mode";
     /// Read as well; the own label wins where both are set on one object.
     public static final String ISTIO_MODE_LABEL = "istio.io/dataplane-mode";
+
+    /// On pods that speak HBONE themselves, as waypoints do: two listeners for it cannot be.
+    public static final String OWN_TUNNEL_LABEL = "networking.istio.io/tunnel";
+
+    public static final String OWN_TUNNEL_MODE = "http";
 
     public static final String MODE_AMBIENT = "ambient";
     public static final String MODE_NONE = "none";
@@ -48,6 +54,9 @@ public enum Enrolment {
         }
         if (podAnnotations.containsKey(SIDECAR_ANNOTATION)) {
             return SIDECAR;
+        }
+        if (OWN_TUNNEL_MODE.equals(podLabels.get(OWN_TUNNEL_LABEL))) {
+            return OWN_TUNNEL;
         }
         var podMode = mode(podLabels);
         if (MODE_AMBIENT.equals(podMode)) {

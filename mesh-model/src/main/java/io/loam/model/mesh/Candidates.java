@@ -19,10 +19,33 @@ public final class Candidates {
 
     private final long capacity;
 
+    /// Looks at all endpoints.
+    ///
+    /// @param endpoints of the service, without those that are not ready unless it wants them
     /// @param toWaypoint whether the service is to be passed through, not reached
     /// @param source anybody in the place that the candidates are for
+    public static Candidates of(
+            Iterable<Endpoint> endpoints, Service service, int servicePort, boolean toWaypoint, Workload source) {
+        return new Candidates(
+                service,
+                servicePort,
+                toWaypoint,
+                source,
+                EndpointRanking.best(endpoints, service, servicePort, toWaypoint, source));
+    }
+
+    /// The candidates for the same kind of connection after the service or its endpoints changed.
+    Candidates after(Service changed, Iterable<Endpoint> now) {
+        return of(now, changed, servicePort, toWaypoint, source);
+    }
+
+    /// Whether they are for the same kind of connection, whatever the service was declared as at the time.
+    boolean sameKind(Candidates other) {
+        return areFor(service, other.servicePort, other.toWaypoint, other.source);
+    }
+
     /// @param fit of equal rank
-    public Candidates(Service service, int servicePort, boolean toWaypoint, Workload source, List<Endpoint> fit) {
+    private Candidates(Service service, int servicePort, boolean toWaypoint, Workload source, List<Endpoint> fit) {
         this.service = service;
         this.servicePort = servicePort;
         this.toWaypoint = toWaypoint;

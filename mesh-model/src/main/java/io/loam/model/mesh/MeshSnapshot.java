@@ -7,7 +7,6 @@ import io.loam.model.identity.SpiffeId;
 import io.loam.model.policy.ApplicablePolicies;
 import io.loam.model.policy.AuthorizationPolicy;
 import io.loam.model.policy.CompiledPolicy;
-import io.loam.model.service.LoadBalancing.HealthPolicy;
 import io.loam.model.service.Service;
 import io.loam.model.service.Service.Visibility;
 import io.loam.model.workload.Workload;
@@ -146,7 +145,7 @@ public final class MeshSnapshot {
         if (service == null || known == null) {
             return PersistentMap.empty();
         }
-        return service.loadBalancing().health() == HealthPolicy.ALLOW_ALL ? known.all() : known.healthy();
+        return known.of(service);
     }
 
     /// Room for what is worked out from the endpoints of a service, until one of them changes.

@@ -1,5 +1,7 @@
 package io.loam.model.mesh;
 
+import io.loam.model.service.LoadBalancing.HealthPolicy;
+import io.loam.model.service.Service;
 import io.loam.model.workload.Workload.Status;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +27,11 @@ final class ServiceEndpoints {
     /// The same map as {@link #all} as long as all are healthy.
     PersistentMap<String, Endpoint> healthy() {
         return healthy;
+    }
+
+    /// Those that a service wants.
+    PersistentMap<String, Endpoint> of(Service service) {
+        return service.loadBalancing().health() == HealthPolicy.ALLOW_ALL ? all : healthy;
     }
 
     /// What was worked out from exactly these endpoints.

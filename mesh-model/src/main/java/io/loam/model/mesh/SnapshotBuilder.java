@@ -11,6 +11,7 @@ import io.loam.model.workload.Workload.NetworkMode;
 import io.loam.model.workload.Workload.TunnelProtocol;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -47,6 +48,9 @@ final class SnapshotBuilder {
     PersistentMap<NamespacedHostname, ServiceEndpoints> endpoints = PersistentMap.empty();
     PolicyIndex policies = PolicyIndex.EMPTY;
 
+    private final Set<NamespacedHostname> touched = new HashSet<>();
+    private PersistentMap<NamespacedHostname, ServiceEndpoints> formerEndpoints = PersistentMap.empty();
+
     SnapshotBuilder() {}
 
     SnapshotBuilder(MeshSnapshot previous) {
@@ -59,9 +63,11 @@ final class SnapshotBuilder {
         serviceBlocks = previous.serviceBlocks();
         serviceIdentities = previous.serviceIdentities();
         endpoints = previous.serviceEndpoints();
+        formerEndpoints = endpoints;
         policies = previous.policyIndex();
     }
 
+    /// Builds all that lookups need, so that no event loop has to.
     void apply(MeshDelta delta) {
         delta.removedWorkloads().forEach(this::removeWorkload);
         delta.removedServices().forEach(this::removeService);
@@ -69,6 +75,19 @@ final class SnapshotBuilder {
         delta.services().forEach(this::upsert);
         delta.workloads().forEach(this::upsert);
         delta.policies().forEach(policy -> policies = policies.with(policy));
+        touched.forEach(this::followCandidates);
+        touched.clear();
+    }
+
+    /// Connections to this service have been balanced before: the next one finds its candidates ready.
+    private void followCandidates(NamespacedHostname key) {
+        var former = formerEndpoints.get(key);
+        var service = services.get(key);
+        var now = endpoints.get(key);
+        if (former != null && service != null && now != null) {
+            now.candidates()
+                    .follow(former.candidates(), service, now.of(service).values());
+        }
     }
 
     private void upsert(Workload workload) {
@@ -77,6 +96,7 @@ final class SnapshotBuilder {
             return;
         }
         removeWorkload(workload.uid());
+        touched.addAll(workload.services().keySet());
         workloads = workloads.with(workload.uid(), workload);
         if (workload.networkMode() == NetworkMode.STANDARD) {
             for (var address : workload.addresses()) {
@@ -100,6 +120,7 @@ final class SnapshotBuilder {
         if (workload == null) {
             return;
         }
+        touched.addAll(workload.services().keySet());
         workloads = workloads.without(uid);
         if (workload.networkMode() == NetworkMode.STANDARD) {
             for (var address : workload.addresses()) {
@@ -126,6 +147,7 @@ final class SnapshotBuilder {
             return;
         }
         removeService(service.key());
+        touched.add(service.key());
         services = services.with(service.key(), service);
         servicesByHostname =
                 change(servicesByHostname, service.hostname(), sameName -> with(sameName, service, CANONICAL_FIRST));

@@ -52,6 +52,19 @@ public record Service(
         return Optional.empty();
     }
 
+    /// Where the service's declaration sends a port that callers use. Allocates nothing.
+    ///
+    /// @return 1 to 65535, or 0 if the port is not declared, or only by name
+    public int targetPort(int servicePort) {
+        for (int i = 0; i < ports.size(); i++) {
+            var port = ports.get(i);
+            if (port.servicePort() == servicePort) {
+                return port.targetPort();
+            }
+        }
+        return 0;
+    }
+
     public enum IpFamilies {
         AUTOMATIC,
         IPV4_ONLY,

@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 /// @param authorizationPolicies `namespace/name` of the policies that select it
 /// @param services the services it is an endpoint of, with its own ports
 /// @param capacity weight among the endpoints of a service; 1 by default, 0 gets nothing
+/// @param egress what it may call that the mesh does not know
 public record Workload(
         String uid,
         String name,
@@ -48,7 +49,8 @@ public record Workload(
         String clusterId,
         Locality locality,
         NetworkMode networkMode,
-        int capacity) {
+        int capacity,
+        Egress egress) {
     public static final String DEFAULT_TRUST_DOMAIN = "cluster.local";
     public static final String DEFAULT_SERVICE_ACCOUNT = "default";
     public static final String DEFAULT_CLUSTER = "Kubernetes";
@@ -86,6 +88,13 @@ public record Workload(
         CRONJOB,
         POD,
         JOB
+    }
+
+    /// Where a workload may go outside of what the mesh knows; Istio calls it outboundTrafficPolicy.
+    public enum Egress {
+        ALLOW_ANY,
+        /// Only to services and workloads that the mesh knows.
+        REGISTRY_ONLY
     }
 
     public enum NetworkMode {

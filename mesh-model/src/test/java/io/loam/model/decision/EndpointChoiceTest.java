@@ -25,6 +25,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /// Wire reference, 3.4.
@@ -121,6 +122,35 @@ final class EndpointChoiceTest {
 
         mesh = mesh.apply(MeshDelta.builder().removeWorkload(a.uid()).build());
         assertThat(chosenIn(mesh)).isEmpty();
+    }
+
+    /// An event loop must not look at all endpoints because one of them changed: whoever builds the snapshot
+    /// does.
+    @Test
+    void hasTheCandidatesReadyAfterEachChange() {
+        var mesh = Meshes.mesh(endpoint("a", "r1", "z1"), service("cart", "10.96.0.1"));
+        assertThat(candidates(mesh)).isNull(); // nobody has asked yet
+        assertThat(nameOf(mesh, 80, SOURCE)).isEqualTo("a");
+
+        var more = mesh.apply(
+                MeshDelta.builder().upsert(endpoint("b", "r1", "z1").build()).build());
+        assertThat(candidates(more)).isNotNull();
+        var near = service("cart", "10.96.0.1")
+                .with(s -> s.balancing = balancing(Mode.FAILOVER, NETWORK_REGION_ZONE))
+                .build();
+        var redeclared = more.apply(MeshDelta.builder().upsert(near).build());
+        assertThat(candidates(redeclared)).isNotNull();
+        var fewer = redeclared.apply(MeshDelta.builder()
+                .removeWorkload(endpoint("a", "r1", "z1").build().uid())
+                .build());
+        assertThat(candidates(fewer)).isNotNull();
+        assertThat(chosenIn(fewer)).containsOnlyKeys("b");
+        assertThat(chosenIn(more)).containsOnlyKeys("a", "b"); // the snapshots before stay what they were
+    }
+
+    private static @Nullable Object candidates(MeshSnapshot mesh) {
+        var cart = Objects.requireNonNull(mesh.service(key("shop", "cart")));
+        return Objects.requireNonNull(mesh.candidates(cart)).find(cart, 80, false, SOURCE);
     }
 
     @Test

@@ -25,6 +25,7 @@ import io.loam.model.service.LoadBalancing;
 import io.loam.model.service.LoadBalancing.HealthPolicy;
 import io.loam.model.service.LoadBalancing.Mode;
 import io.loam.model.service.Service.IpFamilies;
+import io.loam.model.service.Service.Visibility;
 import io.loam.model.service.WeightedWaypoint;
 import io.loam.model.workload.ApplicationTunnel;
 import io.loam.model.workload.Workload;
@@ -58,6 +59,30 @@ final class OutboundRouterTest {
     @Test
     void passesUnknownDestinationsThrough() {
         assertThat(route(mesh(), at("203.0.113.7", 443))).isEqualTo(new Plaintext(at("203.0.113.7", 443), null, null));
+    }
+
+    /// Hazard of egress lock-down: what is known stays reachable, what is not is refused, whatever the port.
+    @Test
+    void holdsBackWhatTheMeshDoesNotKnowWhereEgressIsRegistryOnly() {
+        var closed = pod("client-1", "10.0.0.9")
+                .with(w -> w.egress = Workload.Egress.REGISTRY_ONLY)
+                .build();
+        var range = service("partners", "198.51.100.0/24").with(s -> s.balancing = PASSTHROUGH);
+        var hidden = service("hidden", "198.18.0.1").with(s -> {
+            s.namespace = "other";
+            s.balancing = PASSTHROUGH;
+            s.visibility = Visibility.NAMESPACE;
+        });
+        var mesh = mesh(cart(), service("cart", "10.96.0.1"), range, hidden);
+
+        assertThat(reason(route(mesh, closed, at("203.0.113.7", 443)))).isEqualTo(RefusalReason.NOT_IN_REGISTRY);
+        assertThat(reason(route(mesh, closed, at("2001:db8::7", 443)))).isEqualTo(RefusalReason.NOT_IN_REGISTRY);
+        assertThat(reason(route(mesh, closed, at("198.18.0.1", 443)))).isEqualTo(RefusalReason.NOT_IN_REGISTRY);
+        assertThat(tunnel(route(mesh, closed, VIP)).destination().name()).isEqualTo("cart-1");
+        assertThat(tunnel(route(mesh, closed, at("10.0.0.1", 9999))).authority())
+                .isEqualTo("10.0.0.1:9999");
+        assertThat(route(mesh, closed, at("198.51.100.9", 443))).isInstanceOf(Plaintext.class);
+        assertThat(route(mesh, closed, at("127.0.0.2", 443))).isInstanceOf(Plaintext.class);
     }
 
     @Test
@@ -185,6 +210,41 @@ final class OutboundRouterTest {
         assertThat(reason(route(mesh(cart(), byAddress), VIP))).isEqualTo(RefusalReason.WAYPOINT_UNRESOLVED);
     }
 
+    /// Hazard I18.
+    @Test
+    void refusesWhatHasToPassAWaypointThatIsNotReady() {
+        var unready = waypoint().with(w -> w.status = Status.UNHEALTHY);
+        var waypointService = service("waypoint", "10.96.0.5").with(s -> s.ports = List.of(port(15008, 15008)));
+        for (var reference : List.of(gateway(key("shop", "waypoint")), gateway("10.96.0.5"), gateway("10.0.0.5"))) {
+            var service = service("cart", "10.96.0.1").with(s -> s.waypoint = reference);
+            var cart = cart().with(w -> w.waypoint = reference);
+            var mesh = mesh(cart, unready, waypointService, service);
+            assertThat(reason(route(mesh, VIP))).isEqualTo(RefusalReason.WAYPOINT_UNRESOLVED);
+            assertThat(reason(route(mesh, at("10.0.0.1", 8080)))).isEqualTo(RefusalReason.WAYPOINT_UNRESOLVED);
+        }
+    }
+
+    @Test
+    void letsAWaypointOfAServicePassItselfFromItsOwnAddressOnly() {
+        var reference = gateway(key("shop", "waypoint"));
+        var cart = cart().with(w -> w.waypoint = reference);
+        var waypointService = service("waypoint", "10.96.0.5").with(s -> s.ports = List.of(port(15008, 15008)));
+        var mesh = mesh(cart, waypoint(), pod("waypoint-2", "10.0.0.6").of(key("shop", "waypoint")), waypointService);
+        var other = pod("waypoint-3", "10.0.0.7").build(); // the same account, but no endpoint of the waypoint
+        assertThat(tunnel(OutboundRouter.route(
+                                mesh,
+                                new OutboundRequest(waypoint().build(), ip("10.0.0.5"), at("10.0.0.1", 8080)),
+                                new SplittableRandom(1)))
+                        .via())
+                .isEqualTo(Via.DIRECT);
+        assertThat(tunnel(OutboundRouter.route(
+                                mesh,
+                                new OutboundRequest(other, ip("10.0.0.7"), at("10.0.0.1", 8080)),
+                                new SplittableRandom(1)))
+                        .via())
+                .isEqualTo(Via.WORKLOAD_WAYPOINT);
+    }
+
     @Test
     void sharesConnectionsAmongWeightedWaypoints() {
         var canary = pod("canary-1", "10.0.0.6");
@@ -303,6 +363,11 @@ final class OutboundRouterTest {
 
     private static WorkloadBuilder waypoint() {
         return pod("waypoint-1", "10.0.0.5").of(key("shop", "waypoint"));
+    }
+
+    private static OutboundRoute route(MeshSnapshot mesh, Workload source, InetSocketAddress destination) {
+        return OutboundRouter.route(
+                mesh, new OutboundRequest(source, source.addresses().getFirst(), destination), new SplittableRandom(1));
     }
 
     private static OutboundRoute route(MeshSnapshot mesh, InetSocketAddress destination) {

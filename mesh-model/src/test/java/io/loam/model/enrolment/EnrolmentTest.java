@@ -3,6 +3,7 @@ package io.loam.model.enrolment;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Map;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -43,6 +44,13 @@ final class EnrolmentTest {
         var annotations = label("sidecar.istio.io/status", sidecarStatus);
         assertThat(Enrolment.decide(wanted, annotations, namespace, wanted, hostNetwork))
                 .isEqualTo(expected);
+    }
+
+    /// A waypoint in a namespace of the mesh: port 15008 of its pod is its own.
+    @Test
+    void leavesPodsThatEndTunnelsThemselvesAlone() {
+        var wanted = Map.of("istio.io/dataplane-mode", "ambient", "networking.istio.io/tunnel", "http");
+        assertThat(Enrolment.decide(wanted, Map.of(), "shop", wanted, false)).isEqualTo(Enrolment.OWN_TUNNEL);
     }
 
     private static Map<String, String> label(String key, String value) {

@@ -24,6 +24,8 @@ public enum ErrorCode {
     NO_ADDRESS(FailureFlag.CONNECT),
     NO_TARGET_PORT(FailureFlag.CONNECT),
     NO_IDENTITY(FailureFlag.IDENTITY_ERROR),
+    /// The pod may only call what the mesh knows.
+    NOT_IN_REGISTRY(FailureFlag.DENY),
     UNSUPPORTED(FailureFlag.CONNECT),
     BAD_AUTHORITY(FailureFlag.CONNECT),
     WRONG_DESTINATION(FailureFlag.CONNECT),
@@ -96,6 +98,7 @@ public enum ErrorCode {
             case NO_ADDRESS -> NO_ADDRESS;
             case NO_TARGET_PORT -> NO_TARGET_PORT;
             case NO_IDENTITY -> NO_IDENTITY;
+            case NOT_IN_REGISTRY -> NOT_IN_REGISTRY;
             case UNSUPPORTED -> UNSUPPORTED;
             case BAD_AUTHORITY -> BAD_AUTHORITY;
             case WRONG_DESTINATION -> WRONG_DESTINATION;

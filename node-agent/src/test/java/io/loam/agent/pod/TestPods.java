@@ -65,6 +65,7 @@ public final class TestPods {
                 Workload.DEFAULT_CLUSTER,
                 new Locality("eu", "eu-1", ""),
                 Workload.NetworkMode.STANDARD,
-                1);
+                1,
+                Workload.Egress.ALLOW_ANY);
     }
 }

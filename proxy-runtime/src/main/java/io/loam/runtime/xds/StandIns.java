@@ -93,7 +93,8 @@ final class StandIns {
                 Workload.DEFAULT_CLUSTER,
                 Locality.UNKNOWN,
                 Workload.NetworkMode.STANDARD,
-                0);
+                0,
+                Workload.Egress.REGISTRY_ONLY);
     }
 
     /// Owns the addresses and serves no port.

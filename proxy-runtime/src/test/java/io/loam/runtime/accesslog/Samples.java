@@ -47,7 +47,8 @@ public final class Samples {
                 Workload.DEFAULT_CLUSTER,
                 locality,
                 Workload.NetworkMode.STANDARD,
-                1);
+                1,
+                Workload.Egress.ALLOW_ANY);
     }
 
     static AccessLogEntry tunnelled() {

@@ -1,5 +1,7 @@
 package io.loam.protocol.xds;
 
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
 import io.loam.model.address.NamespacedHostname;
 import io.loam.model.service.ServicePort;
 import io.loam.model.workload.ApplicationTunnel;
@@ -8,6 +10,8 @@ import io.loam.model.workload.Workload;
 import io.loam.model.workload.Workload.NetworkMode;
 import io.loam.model.workload.Workload.Status;
 import io.loam.model.workload.Workload.TunnelProtocol;
+import io.loam.protocol.proto.loam.Egress;
+import io.loam.protocol.proto.workload.Extension;
 import io.loam.protocol.proto.workload.PortList;
 import io.loam.protocol.proto.workload.WorkloadStatus;
 import io.loam.protocol.proto.workload.WorkloadType;
@@ -20,6 +24,11 @@ import java.util.stream.IntStream;
 /// Workloads on the wire (wire reference, 4.3). Values that the wire leaves out for being usual are filled in,
 /// and left out again.
 public final class WorkloadMapping {
+    /// Of a workload's extensions, which Istio's proxies ignore: they do not hold back egress.
+    private static final String EGRESS_EXTENSION = "loam.io/egress";
+
+    private static final String EGRESS_TYPE = "type.googleapis.com/loam.v1.Egress";
+
     private WorkloadMapping() {}
 
     /// @throws InvalidResourceException if the workload cannot be used
@@ -57,7 +66,8 @@ public final class WorkloadMapping {
                 networkMode(fields, message),
                 message.hasCapacity()
                         ? fields.weight("capacity", message.getCapacity().getValue())
-                        : 1);
+                        : 1,
+                egress(fields, message));
     }
 
     public static io.loam.protocol.proto.workload.Workload toProto(Workload workload) {
@@ -127,7 +137,49 @@ public final class WorkloadMapping {
         if (workload.capacity() != 1) {
             message.getCapacityBuilder().setValue(workload.capacity());
         }
+        if (workload.egress() != Workload.Egress.ALLOW_ANY) {
+            message.addExtensions(Extension.newBuilder()
+                    .setName(EGRESS_EXTENSION)
+                    .setConfig(packed(Egress.newBuilder().setPolicy(Egress.Policy.REGISTRY_ONLY))));
+        }
         return message.build();
+    }
+
+    private static Any packed(Egress.Builder egress) {
+        return Any.newBuilder()
+                .setTypeUrl(EGRESS_TYPE)
+                .setValue(egress.build().toByteString())
+                .build();
+    }
+
+    /// Extensions of other names are other people's; one of ours that cannot be read is refused, so that no
+    /// workload is let out for a mistake on the way.
+    private static Workload.Egress egress(
+            ResourceFields fields, io.loam.protocol.proto.workload.Workload message) {
+        for (int i = 0; i < message.getExtensionsCount(); i++) {
+            var extension = message.getExtensions(i);
+            if (!extension.getName().equals(EGRESS_EXTENSION)) {
+                continue;
+            }
+            var field = "extensions[" + i + "].config";
+            var config = extension.getConfig();
+            if (!config.getTypeUrl().equals(EGRESS_TYPE)) {
+                throw fields.invalid(field + ".type_url", "\"" + config.getTypeUrl() + "\"", EGRESS_TYPE);
+            }
+            try {
+                var egress = Egress.parseFrom(config.getValue());
+                return switch (egress.getPolicy()) {
+                    case ALLOW_ANY -> Workload.Egress.ALLOW_ANY;
+                    case REGISTRY_ONLY -> Workload.Egress.REGISTRY_ONLY;
+                    case UNRECOGNIZED ->
+                        throw fields.invalid(
+                                field + ".policy", egress.getPolicyValue(), "ALLOW_ANY or REGISTRY_ONLY");
+                };
+            } catch (InvalidProtocolBufferException e) {
+                throw fields.invalid(field + ".value", String.valueOf(e.getMessage()), "a loam.v1.Egress message");
+            }
+        }
+        return Workload.Egress.ALLOW_ANY;
     }
 
     /// Peers of the one remaining protocol would be sent plaintext or HBONE they do not speak, so it is refused.

@@ -326,7 +326,8 @@ final class MappingTest {
                     one(List.of("Kubernetes", "west")),
                     one(List.of(Locality.UNKNOWN, new Locality("r", "z", "s"))),
                     one(List.of(NetworkMode.values())),
-                    random.nextInt(3));
+                    random.nextInt(3),
+                    one(List.of(Workload.Egress.values())));
         }
 
         Service service() {
