@@ -76,6 +76,7 @@ final class MetadataReader {
         var annotations = new LinkedHashMap<String, String>();
         metadata.scalarMap("annotations").forEach((key, value) -> {
             Names.checkKey(key, value);
+            MeaningfulAnnotations.check(key, value);
             annotations.put(key, value.text());
         });
         return annotations;

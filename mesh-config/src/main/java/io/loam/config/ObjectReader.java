@@ -19,20 +19,28 @@ final class ObjectReader {
     private enum Api {
         CORE,
         APPS,
-        SECURITY;
+        SECURITY,
+        NETWORKING,
+        GATEWAY,
+        INSTALL;
 
         List<String> groups() {
             return switch (this) {
                 case CORE -> List.of("");
                 case APPS -> List.of("apps");
                 case SECURITY -> List.of("security.istio.io", "security.loam.io");
+                case NETWORKING -> List.of("networking.istio.io", "networking.loam.io");
+                case GATEWAY -> List.of("gateway.networking.k8s.io");
+                case INSTALL -> List.of("install.istio.io");
             };
         }
 
         List<String> versions() {
             return switch (this) {
                 case CORE, APPS -> List.of("v1");
-                case SECURITY -> List.of("v1", "v1beta1");
+                case SECURITY, GATEWAY -> List.of("v1", "v1beta1");
+                case NETWORKING -> List.of("v1", "v1beta1", "v1alpha3");
+                case INSTALL -> List.of("v1alpha1");
             };
         }
     }
@@ -44,6 +52,12 @@ final class ObjectReader {
         POD("Pod", Api.CORE, true),
         DEPLOYMENT("Deployment", Api.APPS, true),
         SERVICE("Service", Api.CORE, true),
+        SERVICE_ENTRY("ServiceEntry", Api.NETWORKING, true),
+        WORKLOAD_ENTRY("WorkloadEntry", Api.NETWORKING, true),
+        GATEWAY("Gateway", Api.GATEWAY, true),
+        SIDECAR("Sidecar", Api.NETWORKING, true),
+        CONFIG_MAP("ConfigMap", Api.CORE, true),
+        ISTIO_OPERATOR("IstioOperator", Api.INSTALL, true),
         AUTHORIZATION_POLICY("AuthorizationPolicy", Api.SECURITY, true),
         PEER_AUTHENTICATION("PeerAuthentication", Api.SECURITY, true);
 
@@ -114,6 +128,9 @@ final class ObjectReader {
         root.ignore("status");
         var object = read(kind, root);
         root.finish();
+        if (object == null && kind == Kind.CONFIG_MAP && !log.rejected()) {
+            return new Skipped(); // it is the application's
+        }
         return object == null || log.rejected() ? new Refused(key) : new Read(object);
     }
 
@@ -125,6 +142,12 @@ final class ObjectReader {
             case POD -> PodReader.read(root);
             case DEPLOYMENT -> DeploymentReader.read(root);
             case SERVICE -> ServiceReader.read(root);
+            case SERVICE_ENTRY -> ServiceEntryReader.read(root);
+            case WORKLOAD_ENTRY -> WorkloadEntryReader.read(root);
+            case GATEWAY -> GatewayReader.read(root);
+            case SIDECAR -> EgressReader.sidecar(root);
+            case CONFIG_MAP -> EgressReader.configMap(root);
+            case ISTIO_OPERATOR -> EgressReader.operator(root);
             case AUTHORIZATION_POLICY -> AuthorizationPolicyReader.read(root);
             case PEER_AUTHENTICATION -> PeerAuthenticationReader.read(root);
         };

@@ -16,11 +16,12 @@ class ProblemTextGoldenTest {
         expect(
                 """
                 apiVersion: v1
-                kind: ConfigMap
+                kind: Secret
                 metadata: {name: settings, namespace: shop}
                 """,
-                "shop.yaml:2: ConfigMap shop/settings: kind: ConfigMap (expected: Node, Namespace, ServiceAccount, Pod,"
-                        + " Deployment, Service, AuthorizationPolicy or PeerAuthentication); ignored");
+                "shop.yaml:2: Secret shop/settings: kind: Secret (expected: Node, Namespace, ServiceAccount, Pod,"
+                        + " Deployment, Service, ServiceEntry, WorkloadEntry, Gateway, Sidecar, ConfigMap,"
+                        + " IstioOperator, AuthorizationPolicy or PeerAuthentication); ignored");
     }
 
     @Test
@@ -366,8 +367,137 @@ class ProblemTextGoldenTest {
         expect(
                 "apiVersion: v1\nkind: \"Evil\\nshop.yaml:1: all is well\"\nmetadata: {name: a}\n",
                 "shop.yaml:2: Evil\\nshop.yaml:1: all is well default/a: kind: Evil\\nshop.yaml:1: all is well (expected:"
-                        + " Node, Namespace, ServiceAccount, Pod, Deployment, Service, AuthorizationPolicy or"
-                        + " PeerAuthentication); ignored");
+                        + " Node, Namespace, ServiceAccount, Pod, Deployment, Service, ServiceEntry, WorkloadEntry,"
+                        + " Gateway, Sidecar, ConfigMap, IstioOperator, AuthorizationPolicy or PeerAuthentication);"
+                        + " ignored");
+    }
+
+    @Test
+    void aServiceEntryWithWrongFields() {
+        expect(
+                """
+                apiVersion: networking.istio.io/v1
+                kind: ServiceEntry
+                metadata: {name: api, namespace: default}
+                spec:
+                  hosts: ["api_.example.com", "*", "10.0.0.1"]
+                  addresses: [192.0.2.0/40, 127.0.0.1]
+                  location: OUTSIDE
+                  resolution: STATIC
+                  ports:
+                  - {number: 443, name: https, protocol: HTTPS}
+                  - {number: 443, name: again, protocol: QUIC, targetPort: 0}
+                  endpoints:
+                  - {address: api.example.com, ports: {https: 99999}, locality: /zone}
+                  - {adress: 192.0.2.7}
+                """,
+                "shop.yaml:5: ServiceEntry default/api: spec.hosts[1]: * (expected: a host name such as api.example.com"
+                        + " or *.example.com)",
+                "shop.yaml:5: ServiceEntry default/api: spec.hosts[2]: 10.0.0.1 (expected: a host name such as"
+                        + " api.example.com or *.example.com)",
+                "shop.yaml:6: ServiceEntry default/api: spec.addresses[0]: 192.0.2.0/40 (expected: an IP address or CIDR"
+                        + " block such as 192.0.2.7 or 192.0.2.0/24)",
+                "shop.yaml:6: ServiceEntry default/api: spec.addresses[1]: 127.0.0.1 (expected: an address that pods can"
+                        + " connect to)",
+                "shop.yaml:11: ServiceEntry default/api: spec.ports[1].number: 443 (expected: each port once)",
+                "shop.yaml:11: ServiceEntry default/api: spec.ports[1].protocol: QUIC (expected: HTTP, HTTPS, HTTP2,"
+                        + " GRPC, GRPC-WEB, MONGO, MYSQL, REDIS, TCP or TLS)",
+                "shop.yaml:11: ServiceEntry default/api: spec.ports[1].targetPort: 0 (expected: a whole number from 1 to"
+                        + " 65535)",
+                "shop.yaml:13: ServiceEntry default/api: spec.endpoints[0].ports.https: 99999 (expected: a whole number"
+                        + " from 1 to 65535)",
+                "shop.yaml:13: ServiceEntry default/api: spec.endpoints[0].locality: /zone (expected: region/zone/subzone,"
+                        + " of which the last two may be left out)",
+                "shop.yaml:13: ServiceEntry default/api: spec.endpoints[0].address: api.example.com (expected: an IP"
+                        + " address, or resolution DNS)",
+                "shop.yaml:14: ServiceEntry default/api: spec.endpoints[1].address: missing (expected: an IP address or a"
+                        + " host name)",
+                "shop.yaml:14: ServiceEntry default/api: spec.endpoints[1].adress: unknown field (expected: address);"
+                        + " ignored",
+                "shop.yaml:7: ServiceEntry default/api: spec.location: OUTSIDE (expected: MESH_EXTERNAL or"
+                        + " MESH_INTERNAL)");
+    }
+
+    @Test
+    void aServiceEntryThatCannotBeResolved() {
+        expect(
+                """
+                apiVersion: networking.istio.io/v1
+                kind: ServiceEntry
+                metadata: {name: api, namespace: default}
+                spec: {hosts: ["*.example.com"], resolution: DNS, ports: [{number: 443, name: tls, protocol: TLS}]}
+                """,
+                "shop.yaml:4: ServiceEntry default/api: spec.hosts: *.example.com (expected: host names without *, or"
+                        + " endpoints: a wildcard does not resolve)");
+    }
+
+    @Test
+    void aWaypointForNobody() {
+        expect(
+                """
+                apiVersion: gateway.networking.k8s.io/v1
+                kind: Gateway
+                metadata: {name: w, namespace: default, labels: {istio.io/waypoint-for: pods}}
+                spec:
+                  gatewayClassName: istio-waypoint
+                  addresses: [{type: IPAddress, value: w.example.com}]
+                  listeners:
+                  - {name: web, port: 80, protocol: HTTP}
+                  - {name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: Some}}}
+                """,
+                "shop.yaml:3: Gateway default/w: metadata.labels[\"istio.io/waypoint-for\"]: pods (expected: service,"
+                        + " workload, all or none)",
+                "shop.yaml:6: Gateway default/w: spec.addresses[0].value: w.example.com (expected: an IP address)",
+                "shop.yaml:8: Gateway default/w: spec.listeners[0].protocol: HTTP on 80 (expected: HBONE on 15008);"
+                        + " ignored: a waypoint has no other listener",
+                "shop.yaml:9: Gateway default/w: spec.listeners[1].allowedRoutes.namespaces.from: Some (expected: All,"
+                        + " Same or Selector)");
+    }
+
+    @Test
+    void annotationsThatMeanSomethingElse() {
+        expect(
+                """
+                apiVersion: v1
+                kind: Namespace
+                metadata:
+                  name: shop
+                  annotations:
+                    loam.io/outbound-traffic-policy: closed
+                    loam.io/waypoint-bypass: "yes"
+                    traffic.sidecar.istio.io/excludeOutboundPorts: 443,https
+                    loam.io/exclude-outbound-ip-ranges: 10.0.0.0/8,example.com
+                """,
+                "shop.yaml:6: Namespace shop: metadata.annotations[\"loam.io/outbound-traffic-policy\"]: closed"
+                        + " (expected: ALLOW_ANY or REGISTRY_ONLY)",
+                "shop.yaml:7: Namespace shop: metadata.annotations[\"loam.io/waypoint-bypass\"]: yes (expected: allow or"
+                        + " deny)",
+                "shop.yaml:8: Namespace shop:"
+                        + " metadata.annotations[\"traffic.sidecar.istio.io/excludeOutboundPorts\"]: 443,https (expected:"
+                        + " ports from 1 to 65535 separated by commas)",
+                "shop.yaml:9: Namespace shop: metadata.annotations[\"loam.io/exclude-outbound-ip-ranges\"]:"
+                        + " 10.0.0.0/8,example.com (expected: IP addresses or CIDR blocks such as 10.0.0.0/8, separated by"
+                        + " commas)");
+    }
+
+    @Test
+    void anEgressPolicyThatIsNone() {
+        expect(
+                """
+                apiVersion: v1
+                kind: ConfigMap
+                metadata: {name: istio, namespace: istio-system}
+                data:
+                  mesh: |
+                    accessLogFile: /dev/stdout
+
+                    outboundTrafficPolicy:
+                      mode: CLOSED
+                """,
+                "shop.yaml:9: ConfigMap istio-system/istio: data.mesh.outboundTrafficPolicy.mode: CLOSED (expected:"
+                        + " ALLOW_ANY or REGISTRY_ONLY)",
+                "shop.yaml:6: ConfigMap istio-system/istio: data.mesh.accessLogFile: /dev/stdout; without effect in this"
+                        + " version");
     }
 
     private static void expect(String yaml, String... problems) {

@@ -3,6 +3,7 @@ package io.loam.config.check;
 import io.loam.config.cluster.LabelIndex;
 import io.loam.config.object.AuthorizationPolicyObject;
 import io.loam.config.object.DeploymentObject;
+import io.loam.config.object.MeshConfigObject;
 import io.loam.config.object.MeshObject;
 import io.loam.config.object.NamespaceObject;
 import io.loam.config.object.NodeObject;
@@ -73,6 +74,9 @@ public final class MeshChecks {
                 .forEach(namespace -> known.add(namespace.meta().name()));
         for (var object : objects) {
             var namespace = object.meta().namespace();
+            if (object instanceof MeshConfigObject) {
+                continue; // about the mesh, wherever it lies
+            }
             if (!namespace.isEmpty() && known.add(namespace)) { // once per namespace is enough
                 warn(
                         object,

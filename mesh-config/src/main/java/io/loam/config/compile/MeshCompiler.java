@@ -5,26 +5,33 @@ import io.loam.config.cluster.ClusterState;
 import io.loam.config.cluster.LabelIndex;
 import io.loam.config.cluster.RunningPod;
 import io.loam.config.object.AuthorizationPolicyObject;
+import io.loam.config.object.GatewayObject;
 import io.loam.config.object.MeshObject;
 import io.loam.config.object.NamespaceObject;
 import io.loam.config.object.NodeObject;
+import io.loam.config.object.ObjectMeta;
 import io.loam.config.object.PeerAuthenticationObject;
 import io.loam.config.object.ServiceObject;
 import io.loam.config.object.ServiceObject.TrafficDistribution;
+import io.loam.config.object.WorkloadEntryObject;
+import io.loam.config.object.WorkloadEntrySpec;
 import io.loam.config.problem.Problem;
-import io.loam.config.problem.Severity;
+import io.loam.model.address.GatewayAddress;
 import io.loam.model.address.NamespacedHostname;
+import io.loam.model.enrolment.Enrolment;
 import io.loam.model.policy.AuthorizationPolicy;
 import io.loam.model.service.Service;
 import io.loam.model.service.ServicePort;
 import io.loam.model.workload.Locality;
 import io.loam.model.workload.Workload;
+import io.loam.model.workload.Workload.Egress;
 import io.loam.model.workload.Workload.NetworkMode;
 import io.loam.model.workload.Workload.Status;
 import io.loam.model.workload.Workload.TunnelProtocol;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,8 +45,6 @@ public final class MeshCompiler {
     private static final List<String> REVISION_LABELS =
             List.of("service.istio.io/canonical-revision", "app.kubernetes.io/version", "version");
     private static final String LATEST = "latest";
-    private static final String TUNNEL_LABEL = "networking.istio.io/tunnel";
-    private static final List<String> WAYPOINT_LABELS = List.of("loam.io/use-waypoint", "istio.io/use-waypoint");
 
     private final ClusterState cluster;
     private final MeshSettings settings;
@@ -68,26 +73,110 @@ public final class MeshCompiler {
     }
 
     private CompiledMesh compile() {
-        var pods = cluster.pods().stream().filter(MeshCompiler::isEndpoint).toList();
-        var index = LabelIndex.of(
-                pods, RunningPod::namespace, pod -> pod.pod().meta().labels());
+        var members = members();
+        var index = LabelIndex.of(members, Member::namespace, Member::labels);
         var services = services();
-        var portsByPod = ports(services, index);
-        var policiesByPod = new IdentityHashMap<RunningPod, List<String>>();
-        var policies = policies(index, policiesByPod);
+        var keys = new HashSet<NamespacedHostname>();
+        services.forEach(service -> keys.add(ServiceCompiler.key(service, settings)));
+        var waypoints = new Waypoints(cluster, settings, problems);
+        var entries = new ServiceEntries(cluster, keys, settings, problems);
+        var portsByMember = ports(services, index);
+        entries.select(index, portsByMember);
+        var compiledServices = compiled(services, entries, waypoints);
+        for (var gateway : waypoints.withoutService(keys)) {
+            var key = waypoints.hostOf(Waypoints.nameOf(gateway));
+            compiledServices.add(ServiceCompiler.ofWaypoint(gateway, key));
+            for (var pod : index.select(
+                    gateway.meta().namespace(),
+                    Map.of(GatewayObject.NAME_LABEL, gateway.meta().name()))) {
+                portsByMember.computeIfAbsent(pod, _ -> new HashMap<>()).put(key, ServiceCompiler.WAYPOINT_PORTS);
+            }
+        }
+        var policiesByMember = new IdentityHashMap<Member, List<String>>();
+        var policies = policies(index, policiesByMember);
         var strictTls = new StrictTls(
                 cluster.objects(PeerAuthenticationObject.class).toList(), settings.rootNamespaces(), problems);
+        var guard = new WaypointGuard(bindings(services, entries, waypoints));
+        var egress = new EgressPolicies(cluster, settings.rootNamespaces(), problems);
         var workloads = new ArrayList<Workload>();
-        for (var pod : pods) {
-            var names = new ArrayList<>(policiesByPod.getOrDefault(pod, List.of()));
-            strictTls.policyFor(pod.namespace(), pod.pod().meta().labels()).ifPresent(names::add);
-            workloads.add(workload(pod, portsByPod.getOrDefault(pod, Map.of()), names));
+        for (var member : members) {
+            var itsServices = portsByMember.getOrDefault(member, Map.of());
+            var names = new ArrayList<>(policiesByMember.getOrDefault(member, List.of()));
+            strictTls.policyFor(member.namespace(), member.labels()).ifPresent(names::add);
+            var binding = waypoints.ofWorkload(objectOf(member), member.labels());
+            if (!waypoints.isWaypoint(member.namespace(), member.labels())) {
+                names.addAll(guard.policiesFor(member.namespace(), binding, itsServices));
+            }
+            workloads.add(
+                    switch (member) {
+                        case Member.OfPod(var pod) ->
+                            workload(
+                                    pod,
+                                    itsServices,
+                                    names,
+                                    binding.waypoint(),
+                                    waypoints.isWaypoint(member.namespace(), member.labels()),
+                                    egress.of(member));
+                        case Member.OfEntry(var entry, var labels) ->
+                            workload(
+                                    settings.clusterId() + "/networking.istio.io/WorkloadEntry/"
+                                            + entry.meta().namespace() + "/"
+                                            + entry.meta().name(),
+                                    entry.meta(),
+                                    labels,
+                                    entry.spec(),
+                                    itsServices,
+                                    names,
+                                    binding.waypoint());
+                    });
+        }
+        for (var endpoint : entries.endpoints()) {
+            workloads.add(workload(
+                    endpoint.uid(),
+                    endpoint.entry().meta(),
+                    endpoint.spec().labels(),
+                    endpoint.spec(),
+                    endpoint.services(),
+                    List.of(),
+                    null));
         }
         policies.addAll(strictTls.policies());
-        warnOfWaypoints();
+        policies.addAll(guard.policies());
         workloads.sort(Comparator.comparing(Workload::uid));
+        compiledServices.sort(Comparator.comparing(service -> service.key().toString()));
         policies.sort(Comparator.comparing(AuthorizationPolicy::key));
-        return new CompiledMesh(workloads, compiled(services), policies, problems);
+        return new CompiledMesh(workloads, compiledServices, policies, problems);
+    }
+
+    private List<Member> members() {
+        var members = new ArrayList<Member>();
+        for (var pod : cluster.pods()) {
+            if (isEndpoint(pod)) {
+                members.add(new Member.OfPod(pod));
+            }
+        }
+        cluster.objects(WorkloadEntryObject.class)
+                .forEach(entry -> members.add(new Member.OfEntry(entry, entry.labels())));
+        return members;
+    }
+
+    private static MeshObject objectOf(Member member) {
+        return switch (member) {
+            case Member.OfPod(var pod) -> pod.pod();
+            case Member.OfEntry(var entry, _) -> entry;
+        };
+    }
+
+    private Map<NamespacedHostname, Waypoints.Binding> bindings(
+            List<ServiceObject> services, ServiceEntries entries, Waypoints waypoints) {
+        var bindings = new HashMap<NamespacedHostname, Waypoints.Binding>();
+        for (var service : services) {
+            bindings.put(ServiceCompiler.key(service, settings), waypoints.ofService(service));
+        }
+        for (var host : entries.hosts()) {
+            bindings.put(host.key(), waypoints.ofService(host.entry()));
+        }
+        return bindings;
     }
 
     /// A pod that has ended, or has no network yet, is nobody's peer.
@@ -107,32 +196,44 @@ public final class MeshCompiler {
                 .toList();
     }
 
-    private List<Service> compiled(List<ServiceObject> services) {
-        return services.stream()
-                .map(service -> ServiceCompiler.compile(
-                        service,
-                        distributions.getOrDefault(service.meta().namespace(), TrafficDistribution.UNSPECIFIED),
-                        settings))
-                .sorted(Comparator.comparing(service -> service.key().toString()))
-                .toList();
+    private List<Service> compiled(List<ServiceObject> services, ServiceEntries entries, Waypoints waypoints) {
+        var compiled = new ArrayList<Service>();
+        for (var service : services) {
+            compiled.add(ServiceCompiler.compile(service, distribution(service), waypoints, settings));
+        }
+        for (var host : entries.hosts()) {
+            compiled.add(ServiceCompiler.compile(host, distribution(host.entry()), waypoints, settings));
+        }
+        return compiled;
     }
 
-    private Map<RunningPod, Map<NamespacedHostname, List<ServicePort>>> ports(
-            List<ServiceObject> services, LabelIndex<RunningPod> index) {
-        var portsByPod = new IdentityHashMap<RunningPod, Map<NamespacedHostname, List<ServicePort>>>();
+    private TrafficDistribution distribution(MeshObject object) {
+        return distributions.getOrDefault(object.meta().namespace(), TrafficDistribution.UNSPECIFIED);
+    }
+
+    private Map<Member, Map<NamespacedHostname, List<ServicePort>>> ports(
+            List<ServiceObject> services, LabelIndex<Member> index) {
+        var portsByMember = new IdentityHashMap<Member, Map<NamespacedHostname, List<ServicePort>>>();
         for (var service : services) {
             var key = ServiceCompiler.key(service, settings);
-            for (var pod : index.select(service.meta().namespace(), service.selector())) {
-                portsByPod
-                        .computeIfAbsent(pod, _ -> new HashMap<>())
-                        .put(key, ServiceCompiler.portsOf(service, pod.pod().spec()));
+            for (var member : index.select(service.meta().namespace(), service.selector())) {
+                portsByMember
+                        .computeIfAbsent(member, _ -> new HashMap<>())
+                        .put(
+                                key,
+                                switch (member) {
+                                    case Member.OfPod(var pod) ->
+                                        ServiceCompiler.portsOf(service, pod.pod().spec());
+                                    case Member.OfEntry(var entry, _) ->
+                                        ServiceCompiler.portsOf(service, entry.spec());
+                                });
             }
         }
-        return portsByPod;
+        return portsByMember;
     }
 
     private List<AuthorizationPolicy> policies(
-            LabelIndex<RunningPod> index, Map<RunningPod, List<String>> policiesByPod) {
+            LabelIndex<Member> index, Map<Member, List<String>> policiesByMember) {
         var roots = Set.copyOf(settings.rootNamespaces());
         var policies = new ArrayList<AuthorizationPolicy>();
         cluster.objects(AuthorizationPolicyObject.class).forEach(object -> {
@@ -146,22 +247,27 @@ public final class MeshCompiler {
                     ? index.selectEverywhere(object.selector())
                     : index.select(namespace, object.selector());
             for (var pod : selected) {
-                policiesByPod
+                policiesByMember
                         .computeIfAbsent(pod, _ -> new ArrayList<>())
                         .add(compiled.get().key());
             }
         });
-        policiesByPod.values().forEach(names -> names.sort(Comparator.naturalOrder()));
+        policiesByMember.values().forEach(names -> names.sort(Comparator.naturalOrder()));
         return policies;
     }
 
     private Workload workload(
-            RunningPod pod, Map<NamespacedHostname, List<ServicePort>> services, List<String> policies) {
+            RunningPod pod,
+            Map<NamespacedHostname, List<ServicePort>> services,
+            List<String> policies,
+            @Nullable GatewayAddress waypoint,
+            boolean isWaypoint,
+            Egress egress) {
         var meta = pod.pod().meta();
         var spec = pod.pod().spec();
         var owner = pod.owner();
         var workloadName = owner == null ? meta.name() : owner.name();
-        boolean nativeTunnel = "http".equals(meta.labels().get(TUNNEL_LABEL));
+        boolean nativeTunnel = speaksHbone(meta.labels()) || (isWaypoint && !pod.redirected());
         boolean tunnel = nativeTunnel || (pod.redirected() && !spec.hostNetwork());
         return new Workload(
                 settings.clusterId() + "//Pod/" + meta.namespace() + "/" + meta.name(),
@@ -173,7 +279,7 @@ public final class MeshCompiler {
                 tunnel ? TunnelProtocol.HBONE : TunnelProtocol.NONE,
                 settings.trustDomain(),
                 spec.serviceAccountName(),
-                null,
+                waypoint,
                 null,
                 pod.node(),
                 firstLabel(meta.labels(), NAME_LABELS, workloadName),
@@ -188,7 +294,51 @@ public final class MeshCompiler {
                 settings.clusterId(),
                 localities.getOrDefault(pod.node(), Locality.UNKNOWN),
                 spec.hostNetwork() ? NetworkMode.HOST_NETWORK : NetworkMode.STANDARD,
-                1);
+                1,
+                egress);
+    }
+
+    /// An endpoint that is no pod. It is not probed, so it counts as ready.
+    private Workload workload(
+            String uid,
+            ObjectMeta meta,
+            Map<String, String> labels,
+            WorkloadEntrySpec spec,
+            Map<NamespacedHostname, List<ServicePort>> services,
+            List<String> policies,
+            @Nullable GatewayAddress waypoint) {
+        boolean tunnel = speaksHbone(labels);
+        return new Workload(
+                uid,
+                meta.name(),
+                meta.namespace(),
+                spec.addresses(),
+                spec.hostname(),
+                spec.network().isEmpty() ? settings.network() : spec.network(),
+                tunnel ? TunnelProtocol.HBONE : TunnelProtocol.NONE,
+                settings.trustDomain(),
+                spec.serviceAccount().isEmpty() ? Workload.DEFAULT_SERVICE_ACCOUNT : spec.serviceAccount(),
+                waypoint,
+                null,
+                "",
+                firstLabel(labels, NAME_LABELS, meta.name()),
+                firstLabel(labels, REVISION_LABELS, LATEST),
+                Workload.Type.POD,
+                meta.name(),
+                tunnel,
+                null,
+                services,
+                policies,
+                Status.HEALTHY,
+                settings.clusterId(),
+                spec.locality().orElse(Locality.UNKNOWN),
+                NetworkMode.STANDARD,
+                spec.weight(),
+                Egress.ALLOW_ANY);
+    }
+
+    private static boolean speaksHbone(Map<String, String> labels) {
+        return Enrolment.OWN_TUNNEL_MODE.equals(labels.get(Enrolment.OWN_TUNNEL_LABEL));
     }
 
     private static Workload.Type type(RunningPod.@Nullable Owner owner) {
@@ -208,26 +358,5 @@ public final class MeshCompiler {
             }
         }
         return fallback;
-    }
-
-    /// The binding of waypoints is read, but none is bound yet: silence would let people believe in their HTTP
-    /// policies.
-    private void warnOfWaypoints() {
-        for (MeshObject object : cluster.objects()) {
-            for (var label : WAYPOINT_LABELS) {
-                var waypoint = object.meta().labels().get(label);
-                if (waypoint != null && !waypoint.equals("none")) {
-                    var field = "metadata.labels[\"" + label + "\"]";
-                    problems.add(new Problem(
-                            Severity.WARNING,
-                            object.meta().origin().of(field),
-                            object.key().toString(),
-                            field,
-                            waypoint,
-                            "none",
-                            "there are no waypoints in this version, connections go straight to the workload"));
-                }
-            }
-        }
     }
 }

@@ -1,5 +1,6 @@
 package io.loam.config.compile;
 
+import io.loam.config.object.GatewayObject;
 import io.loam.config.object.PodSpec;
 import io.loam.config.object.PortRef;
 import io.loam.config.object.ServiceObject;
@@ -7,6 +8,7 @@ import io.loam.config.object.ServiceObject.InternalTrafficPolicy;
 import io.loam.config.object.ServiceObject.IpFamily;
 import io.loam.config.object.ServiceObject.TrafficDistribution;
 import io.loam.config.object.TransportProtocol;
+import io.loam.config.object.WorkloadEntrySpec;
 import io.loam.model.address.CidrBlock;
 import io.loam.model.address.NamespacedHostname;
 import io.loam.model.service.LoadBalancing;
@@ -27,6 +29,9 @@ import java.util.Locale;
 /// Service as proxies know it, and the ports each of its pods serves. Only TCP: the mesh carries nothing else, and a
 /// TCP connection to a UDP port must not find an endpoint.
 final class ServiceCompiler {
+    static final List<ServicePort> WAYPOINT_PORTS = List.of(
+            new ServicePort(GatewayObject.HBONE_PORT, GatewayObject.HBONE_PORT, AppProtocol.UNKNOWN));
+
     private ServiceCompiler() {}
 
     static NamespacedHostname key(ServiceObject service, MeshSettings settings) {
@@ -35,7 +40,12 @@ final class ServiceCompiler {
     }
 
     /// @param namespaceDistribution what the namespace asks for, for services that say nothing
-    static Service compile(ServiceObject service, TrafficDistribution namespaceDistribution, MeshSettings settings) {
+    static Service compile(
+            ServiceObject service,
+            TrafficDistribution namespaceDistribution,
+            Waypoints waypoints,
+            MeshSettings settings) {
+        var binding = waypoints.ofService(service);
         return new Service(
                 service.meta().name(),
                 key(service, settings),
@@ -46,13 +56,76 @@ final class ServiceCompiler {
                         .map(port -> new ServicePort(port.port(), numberOrZero(port.targetPort()), protocol(port)))
                         .toList(),
                 List.of(),
-                null,
-                List.of(),
+                binding.waypoint(),
+                binding.weighted(),
                 loadBalancing(service, namespaceDistribution),
                 ipFamilies(service),
                 true,
+                waypoints.ingressUsesWaypoint(service),
+                Service.Visibility.PUBLIC);
+    }
+
+    /// A host of a ServiceEntry. Never canonical: for everybody but its own namespace a Service of that name
+    /// wins.
+    static Service compile(
+            ServiceEntries.Host host,
+            TrafficDistribution namespaceDistribution,
+            Waypoints waypoints,
+            MeshSettings settings) {
+        var entry = host.entry();
+        var binding = waypoints.ofService(entry);
+        return new Service(
+                entry.meta().name(),
+                host.key(),
+                host.addresses(),
+                host.ports(),
+                entry.subjectAltNames(),
+                binding.waypoint(),
+                binding.weighted(),
+                switch (entry.resolution()) {
+                    case NONE, DYNAMIC_DNS ->
+                        new LoadBalancing(List.of(), Mode.PASSTHROUGH, HealthPolicy.ALLOW_ALL);
+                    case STATIC, DNS, DNS_ROUND_ROBIN ->
+                        spread(entry.trafficDistribution(), namespaceDistribution, HealthPolicy.ONLY_HEALTHY);
+                },
+                IpFamilies.AUTOMATIC,
+                false,
+                waypoints.ingressUsesWaypoint(entry),
+                entry.exportedEverywhere() ? Service.Visibility.PUBLIC : Service.Visibility.NAMESPACE);
+    }
+
+    /// The service of a waypoint that nobody wrote one for, as Istio generates it: callers prefer instances
+    /// nearby.
+    static Service ofWaypoint(GatewayObject gateway, NamespacedHostname key) {
+        return new Service(
+                gateway.meta().name(),
+                key,
+                List.of(),
+                WAYPOINT_PORTS,
+                List.of(),
+                null,
+                List.of(),
+                spread(
+                        TrafficDistribution.PREFER_SAME_ZONE,
+                        TrafficDistribution.UNSPECIFIED,
+                        HealthPolicy.ONLY_HEALTHY),
+                IpFamilies.AUTOMATIC,
+                true,
                 false,
                 Service.Visibility.PUBLIC);
+    }
+
+    /// As {@link #portsOf(ServiceObject, PodSpec)}, of an endpoint that is no pod: it names its ports after
+    /// the service's, and has no other names.
+    static List<ServicePort> portsOf(ServiceObject service, WorkloadEntrySpec entry) {
+        var ports = new ArrayList<ServicePort>();
+        for (var port : tcpPorts(service)) {
+            int target = entry.ports().getOrDefault(port.name(), numberOrZero(port.targetPort()));
+            if (target > 0) {
+                ports.add(new ServicePort(port.port(), target, protocol(port)));
+            }
+        }
+        return ports;
     }
 
     /// The service's ports as one of its pods serves them; a port that is named where the pod has no such name is left
@@ -120,9 +193,12 @@ final class ServiceCompiler {
         if (service.internalTrafficPolicy() == InternalTrafficPolicy.LOCAL) {
             return new LoadBalancing(List.of(Scope.NODE), Mode.STRICT, health);
         }
-        var distribution = service.trafficDistribution() == TrafficDistribution.UNSPECIFIED
-                ? namespaceDistribution
-                : service.trafficDistribution();
+        return spread(service.trafficDistribution(), namespaceDistribution, health);
+    }
+
+    private static LoadBalancing spread(
+            TrafficDistribution own, TrafficDistribution namespaceDistribution, HealthPolicy health) {
+        var distribution = own == TrafficDistribution.UNSPECIFIED ? namespaceDistribution : own;
         return switch (distribution) {
             case UNSPECIFIED, ANY -> new LoadBalancing(List.of(), Mode.UNSPECIFIED, health);
             case PREFER_SAME_ZONE ->

@@ -9,6 +9,11 @@ public sealed interface MeshObject
                 PodObject,
                 DeploymentObject,
                 ServiceObject,
+                ServiceEntryObject,
+                WorkloadEntryObject,
+                GatewayObject,
+                SidecarObject,
+                MeshConfigObject,
                 AuthorizationPolicyObject,
                 PeerAuthenticationObject {
     ObjectMeta meta();
@@ -26,6 +31,11 @@ public sealed interface MeshObject
             case PodObject _ -> "Pod";
             case DeploymentObject _ -> "Deployment";
             case ServiceObject _ -> "Service";
+            case ServiceEntryObject _ -> "ServiceEntry";
+            case WorkloadEntryObject _ -> "WorkloadEntry";
+            case GatewayObject _ -> "Gateway";
+            case SidecarObject _ -> "Sidecar";
+            case MeshConfigObject settings -> settings.kind();
             case AuthorizationPolicyObject _ -> "AuthorizationPolicy";
             case PeerAuthenticationObject _ -> "PeerAuthentication";
         };

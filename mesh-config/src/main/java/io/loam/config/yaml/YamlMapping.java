@@ -26,6 +26,7 @@ public final class YamlMapping {
     private static final String MERGE_KEY = "<<";
 
     private final String path;
+    private final MappingNode node;
     private final SourcePosition position;
     private final Places places;
     private final DocumentLog log;
@@ -37,6 +38,7 @@ public final class YamlMapping {
 
     YamlMapping(String path, MappingNode node, Places places, DocumentLog log) {
         this.path = path;
+        this.node = node;
         this.position = places.of(node);
         this.places = places;
         this.log = log;
@@ -161,6 +163,34 @@ public final class YamlMapping {
     public @Nullable YamlMapping mapping(String name) {
         var node = value(name);
         return node == null ? null : asMapping(node, pathOf(name));
+    }
+
+    /// A text that is a YAML document of its own, as ConfigMaps hold them. Its fields stand where they are
+    /// written if the text is a block (`|`).
+    ///
+    /// @return null where the field is not written, is empty, or cannot be read, which rejects this document
+    public @Nullable YamlMapping embedded(String name) {
+        var scalar = scalar(name);
+        if (scalar == null) {
+            return null;
+        }
+        int before = scalar.position().line() - (scalar.text().indexOf('\n') < 0 ? 1 : 0);
+        for (var document : YamlText.documents(scalar.text(), new Places(scalar.position().file(), before))) {
+            document.log()
+                    .problems()
+                    .forEach(problem -> log.error(
+                            problem.where(), scalar.path(), problem.value(), problem.expected(), problem.reason()));
+            var root = document.root();
+            if (root != null) {
+                return new YamlMapping(scalar.path(), root.node, root.places, log);
+            }
+        }
+        return null;
+    }
+
+    /// Whether somebody has asked for the field.
+    public boolean isRead(String name) {
+        return known.contains(name);
     }
 
     /// A list of mappings; empty where the field is not written.

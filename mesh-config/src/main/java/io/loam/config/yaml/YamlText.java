@@ -46,6 +46,12 @@ public final class YamlText {
 
     /// @return the documents that say anything; those of comments only are left out
     public static List<YamlDocument> documents(String text, Path file) {
+        return documents(text, new Places(file, 0));
+    }
+
+    /// @param places of a text that begins somewhere inside a file
+    static List<YamlDocument> documents(String text, Places places) {
+        var file = places.file();
         var content = text.startsWith("\uFEFF") ? text.substring(1) : text;
         var documents = new ArrayList<YamlDocument>();
         var markers = MARKER.matcher(content);
@@ -62,12 +68,13 @@ public final class YamlText {
             if (directives && content.charAt(markers.start()) == '-') {
                 continue; // `%YAML 1.2` belongs to the document behind the marker
             }
-            document(before, new Places(file, startLine)).ifPresent(documents::add);
+            document(before, new Places(file, places.lineOffset() + startLine)).ifPresent(documents::add);
             boolean ends = content.charAt(markers.start()) == '.';
             start = ends ? markers.end() : markers.start();
             startLine = line;
         }
-        document(content.substring(start), new Places(file, startLine)).ifPresent(documents::add);
+        document(content.substring(start), new Places(file, places.lineOffset() + startLine))
+                .ifPresent(documents::add);
         return documents;
     }
 

@@ -103,7 +103,8 @@ class MeshCompilerTest {
                         "Kubernetes",
                         new Locality("eu", "eu-1", ""),
                         NetworkMode.STANDARD,
-                        1));
+                        1,
+                        Workload.Egress.ALLOW_ANY));
     }
 
     @Test
@@ -444,16 +445,6 @@ class MeshCompilerTest {
         assertThat(problems(mesh))
                 .contains("mesh.yaml:30: PeerAuthentication istio-system/cart: spec.selector: a selector (expected: no"
                         + " selector in a root namespace); ignored as a whole");
-    }
-
-    @Test
-    void aWaypointThatNothingBindsYetIsAnnounced() {
-        var mesh = compile(
-                CART.replace("metadata: {name: shop}", "metadata: {name: shop, labels: {istio.io/use-waypoint: w}}"));
-
-        assertThat(problems(mesh))
-                .containsExactly("mesh.yaml:1: Namespace shop: metadata.labels[\"istio.io/use-waypoint\"]: w (expected:"
-                        + " none); there are no waypoints in this version, connections go straight to the workload");
     }
 
     private static boolean isStrict(String yaml) {
