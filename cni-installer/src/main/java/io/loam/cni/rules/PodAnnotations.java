@@ -6,13 +6,19 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// What a pod's annotations change in its redirection (wire reference, 1.4). Each has our spelling and Istio's; ours
-/// wins where both are set.
+/// What a pod's annotations change in its redirection (wire reference, 1.4). Each has our spelling and
+/// Istio's; ours wins where both are set.
 ///
 /// @param dnsCapture null: as the node does it by default
 /// @param bypassInbound inbound connections reach the application uncaptured
-/// @param rerouteInterfaces interfaces whose incoming connections count as outbound ones of this pod (nested machines)
-public record PodAnnotations(@Nullable Boolean dnsCapture, boolean bypassInbound, List<String> rerouteInterfaces) {
+/// @param rerouteInterfaces interfaces whose incoming connections count as outbound ones of this pod (nested
+///     machines)
+/// @param exclusions what is not captured at all
+public record PodAnnotations(
+        @Nullable Boolean dnsCapture,
+        boolean bypassInbound,
+        List<String> rerouteInterfaces,
+        CaptureExclusions exclusions) {
     /// IFNAMSIZ is 16 with the NUL; the characters are those that need no quoting anywhere.
     private static final Pattern INTERFACE = Pattern.compile("[A-Za-z0-9_.-]{1,15}");
 
@@ -28,10 +34,11 @@ public record PodAnnotations(@Nullable Boolean dnsCapture, boolean bypassInbound
         return new PodAnnotations(
                 dns == null ? null : Boolean.valueOf(flag(dns)),
                 bypass != null && flag(bypass),
-                reroute == null ? List.of() : interfaces(reroute));
+                reroute == null ? List.of() : interfaces(reroute),
+                CaptureExclusions.read(annotations));
     }
 
-    private static Map.@Nullable Entry<String, String> find(Map<String, String> annotations, String... keys) {
+    static Map.@Nullable Entry<String, String> find(Map<String, String> annotations, String... keys) {
         for (var key : keys) {
             var value = annotations.get(key);
             if (value != null) {

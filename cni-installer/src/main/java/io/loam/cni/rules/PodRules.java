@@ -1,27 +1,39 @@
 package io.loam.cni.rules;
 
+import java.net.Inet4Address;
 import java.util.List;
+import java.util.stream.Collectors;
 
-/// The redirection rules of one pod as nft scripts, each one transaction: the kernel applies all of it or nothing.
+/// The redirection rules of one pod as nft scripts, each one transaction: the kernel applies all of it or
+/// nothing.
 ///
-/// Three `inet` tables with Istio's names, so that either side's tools recognise them (wire reference, 1.3 and 1.5;
-/// the numbers in the comments are those of its table). Two things differ from the reference, both for the sake of
-/// connections that are open at the moment a pod joins or leaves:
+/// Three `inet` tables with Istio's names, so that either side's tools recognise them (wire reference, 1.3
+/// and 1.5; the numbers in the comments are those of its table). Two things differ from the reference, both
+/// for the sake of connections that are open at the moment a pod joins or leaves:
 ///
-/// - A nat hook that appears while a connection is open takes its next packet for the first of a new connection and
+/// - A nat hook that appears while a connection is open takes its next packet for the first of a new
+/// connection and
 ///   would redirect it. So redirection asks for a packet that opens a connection: SYN without ACK.
-/// - Deleting the last nat chain unregisters the hook that translates the packets of every connection redirected
-///   before, which breaks them. So leaving has two phases: {@link #leaving} keeps the chains and the return path but
+/// - Deleting the last nat chain unregisters the hook that translates the packets of every connection
+/// redirected
+///   before, which breaks them. So leaving has two phases: {@link #leaving} keeps the chains and the return
+/// path but
 ///   redirects nothing any more, {@link #REMOVAL} follows when no such connection is left.
 ///
-/// Scripts add and flush instead of deleting and creating: tables left by a predecessor are replaced in place, and
-/// hooks never disappear in between.
+/// Scripts add and flush instead of deleting and creating: tables left by a predecessor are replaced in
+/// place, and hooks never disappear in between.
 ///
 /// @param dnsCapture redirect DNS to port 15053
 /// @param bypassInbound leave inbound connections to the application
 /// @param rerouteInterfaces checked names, see {@link PodAnnotations}
 /// @param ipv6 the pod has IPv6
-public record PodRules(boolean dnsCapture, boolean bypassInbound, List<String> rerouteInterfaces, boolean ipv6) {
+/// @param exclusions what is left alone in both directions
+public record PodRules(
+        boolean dnsCapture,
+        boolean bypassInbound,
+        List<String> rerouteInterfaces,
+        boolean ipv6,
+        CaptureExclusions exclusions) {
     /// Every socket the proxy opens in the pod bears it (wire reference, 1.2).
     static final String PROXY_MARK = "0x539";
     /// Connections from the proxy to the application, and the replies on them.
@@ -52,13 +64,19 @@ public record PodRules(boolean dnsCapture, boolean bypassInbound, List<String> r
         rerouteInterfaces = List.copyOf(rerouteInterfaces);
     }
 
+    /// Without exclusions.
+    public PodRules(boolean dnsCapture, boolean bypassInbound, List<String> rerouteInterfaces, boolean ipv6) {
+        this(dnsCapture, bypassInbound, rerouteInterfaces, ipv6, CaptureExclusions.NONE);
+    }
+
     public static PodRules of(PodAnnotations annotations, boolean dnsCaptureByDefault, boolean ipv6) {
         var dns = annotations.dnsCapture();
         return new PodRules(
                 dns == null ? dnsCaptureByDefault : dns,
                 annotations.bypassInbound(),
                 annotations.rerouteInterfaces(),
-                ipv6);
+                ipv6,
+                annotations.exclusions());
     }
 
     /// The script that starts redirection, whatever was there before.
@@ -118,6 +136,9 @@ public record PodRules(boolean dnsCapture, boolean bypassInbound, List<String> r
         }
         script.both(
                 NAT, "istio-prerouting", "saddr " + PROBE_SOURCE_V4, "saddr " + PROBE_SOURCE_V6, tcp("accept")); // 3
+        if (!exclusions.inboundPorts().isEmpty()) {
+            script.rule(NAT, "istio-prerouting", "tcp dport " + set(exclusions.inboundPorts()) + " accept");
+        }
         script.both( // 5: inbound plaintext; HBONE reaches its port untouched
                 NAT,
                 "istio-prerouting",
@@ -142,6 +163,13 @@ public record PodRules(boolean dnsCapture, boolean bypassInbound, List<String> r
                 NAT, "istio-output", tcp("meta mark & " + MARK_MASK + " == " + RETURN_MARK + " accept"));
         script.both( // 9: a pod that calls its own address is not captured
                 NAT, "istio-output", "daddr != 127.0.0.1", "daddr != ::1", "oifname \"lo\" accept");
+        if (!exclusions.outboundPorts().isEmpty()) {
+            script.rule(NAT, "istio-output", "tcp dport " + set(exclusions.outboundPorts()) + " accept");
+        }
+        for (var block : exclusions.outboundBlocks()) {
+            var family = block.address() instanceof Inet4Address ? "ip" : "ip6";
+            script.rule(NAT, "istio-output", family + " daddr " + block + " " + tcp("accept"));
+        }
         script.both( // 10: outbound
                 NAT,
                 "istio-output",
@@ -168,6 +196,10 @@ public record PodRules(boolean dnsCapture, boolean bypassInbound, List<String> r
         // 11, 12: the proxy's own query and the application's may have the same addresses and ports
         script.rule(RAW, "istio-output", "udp dport 53 " + IS_PROXY + " ct zone set 1");
         script.rule(RAW, "istio-prerouting", "udp sport 53 " + NOT_PROXY + " ct zone set 1");
+    }
+
+    private static String set(List<Integer> ports) {
+        return ports.stream().map(String::valueOf).collect(Collectors.joining(", ", "{ ", " }"));
     }
 
     private static String tcp(String rest) {

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PodAnnotationsTest {
     @Test
     void nothingSaidMeansTheNodesDefaults() {
-        assertThat(PodAnnotations.read(Map.of("other", "x"))).isEqualTo(new PodAnnotations(null, false, List.of()));
+        assertThat(PodAnnotations.read(Map.of("other", "x"))).isEqualTo(new PodAnnotations(null, false, List.of(), CaptureExclusions.NONE));
     }
 
     @Test
@@ -22,7 +22,7 @@ class PodAnnotationsTest {
                         "ambient.istio.io/dns-capture", "true",
                         "ambient.istio.io/bypass-inbound-capture", "true",
                         "istio.io/reroute-virtual-interfaces", "vnet0, tap1,")))
-                .isEqualTo(new PodAnnotations(true, true, List.of("vnet0", "tap1")));
+                .isEqualTo(new PodAnnotations(true, true, List.of("vnet0", "tap1"), CaptureExclusions.NONE));
     }
 
     @Test
@@ -32,7 +32,7 @@ class PodAnnotationsTest {
                         "ambient.istio.io/dns-capture", "true",
                         "loam.io/bypass-inbound-capture", "false",
                         "ambient.istio.io/bypass-inbound-capture", "true")))
-                .isEqualTo(new PodAnnotations(false, false, List.of()));
+                .isEqualTo(new PodAnnotations(false, false, List.of(), CaptureExclusions.NONE));
     }
 
     @Test

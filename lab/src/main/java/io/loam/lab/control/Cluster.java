@@ -2,6 +2,7 @@ package io.loam.lab.control;
 
 import io.loam.cni.EnrolledPod;
 import io.loam.cni.EnrolmentListener;
+import io.loam.cni.rules.CaptureExclusions;
 import io.loam.config.cluster.ClusterState;
 import io.loam.config.cluster.RunningPod.Phase;
 import io.loam.config.object.ContainerEnvironment.PodFacts;
@@ -79,6 +80,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
     private final ServiceAddresses serviceAddresses = new ServiceAddresses();
     private final Set<String> suffixes = new HashSet<>();
     private List<MeshObject> objects = List.of();
+    private final Map<String, Map<String, String>> namespaceAnnotations = new HashMap<>();
     private boolean objectsAreRead;
 
     public Cluster(LabName lab, LabNetwork network, NodeParts parts, ClusterListener listener) {
@@ -166,6 +168,13 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
     }
 
     private void step() {
+        namespaceAnnotations.clear();
+        for (var object : objects) {
+            if (object instanceof NamespaceObject namespace) {
+                namespaceAnnotations.put(
+                        namespace.meta().name(), namespace.meta().annotations());
+            }
+        }
         var nodes = new HashSet<String>();
         network.nodes().forEach(node -> nodes.add(node.name()));
         var plan = Planner.plan(
@@ -173,6 +182,13 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
         var leaving = new ArrayList<PodRecord>();
         for (var action : plan.actions()) {
             perform(action, leaving);
+        }
+        for (var record : pods.values()) {
+            if (record.mesh != Mesh.OUTSIDE
+                    && record.stage != Stage.ENDING
+                    && !captureAnnotations(record).equals(record.enrolledWith)) {
+                enrol(record); // it stays in the mesh meanwhile
+            }
         }
         publish(plan.waiting());
         if (!leaving.isEmpty()) {
@@ -199,11 +215,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
             case Action.Relabel(var uid, var meta) -> {
                 var record = pod(uid);
                 LOG.info("pod={} labels={} annotations={}", record.name(), meta.labels(), meta.annotations());
-                var annotations = record.pod.meta().annotations();
-                record.relabel(meta);
-                if (record.mesh != Mesh.OUTSIDE && !annotations.equals(meta.annotations())) {
-                    enrol(record); // they may say what is captured; it stays in the mesh meanwhile
-                }
+                record.relabel(meta); // what is captured follows below
             }
             case Action.Join(var uid) -> join(pod(uid));
             case Action.Leave(var uid) -> {
@@ -370,9 +382,17 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
         enrol(record);
     }
 
+    /// A pod's annotations and those of its namespace that say what is captured.
+    private Map<String, String> captureAnnotations(PodRecord record) {
+        return CaptureExclusions.inherited(
+                record.pod.meta().annotations(),
+                namespaceAnnotations.getOrDefault(record.pod.meta().namespace(), Map.of()));
+    }
+
     /// Also brings a pod up to date that is in already.
     private void enrol(PodRecord record) {
         var pod = record.pod;
+        record.enrolledWith = captureAnnotations(record);
         parts.enrol(
                 record.node(),
                 new EnrolledPod(
@@ -382,7 +402,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
                         pod.spec().serviceAccountName(),
                         LabName.netnsPath(record.link.netns()),
                         record.link.ips(),
-                        pod.meta().annotations(),
+                        record.enrolledWith,
                         record.stage == Stage.STARTED));
     }
 

@@ -12,6 +12,7 @@ import io.loam.lab.process.PodSandbox;
 import io.loam.lab.process.PodStatus;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +29,9 @@ final class PodRecord {
 
     /// Why it is not in the mesh yet, or not as it should be; "" = nothing to say.
     String meshReason = "";
+
+    /// The annotations that its rules follow; empty before it joins.
+    Map<String, String> enrolledWith = Map.of();
 
     /// It left the mesh, and its peers or its node have not all heard of it.
     boolean leaving;
