@@ -93,8 +93,7 @@ final class Rounds {
 
     /// Hazard P14. Both runs follow each other at once, so that their ratio is of the same moment.
     private void victim(Candidate candidate) {
-        var wanted = List.of(
-                Figures.VICTIM_ALONE, Figures.VICTIM_BESIDE, Figures.VICTIM_RATIO, Figures.NEIGHBOUR);
+        var wanted = List.of(Figures.VICTIM_ALONE, Figures.VICTIM_BESIDE, Figures.VICTIM_RATIO, Figures.NEIGHBOUR);
         testbed.measure(candidate, wanted, () -> {
             for (var overlap : OVERLAPS) {
                 var values = victim(candidate, overlap);
@@ -109,7 +108,8 @@ final class Rounds {
     /// @return empty where the neighbour was gone too early
     private List<Value> victim(Candidate candidate, Duration overlap) throws IOException {
         var alone = testbed.fixedRate(candidate, Figures.VICTIM_RATE, plan.rate(), plan.leastShare());
-        var neighbour = CompletableFuture.supplyAsync(() -> neighbour(candidate, plan.rate().plus(overlap)));
+        var neighbour = CompletableFuture.supplyAsync(
+                () -> neighbour(candidate, plan.rate().plus(overlap)));
         try {
             Thread.sleep(HEAD_START);
             var beside = testbed.fixedRate(candidate, Figures.VICTIM_RATE, plan.rate(), plan.leastShare());

@@ -268,8 +268,8 @@ public final class LabNetwork {
     ///
     /// Reverse-path filtering is off because a node agent opens connections in a pod's namespace with the addresses
     /// of others; duplicate address detection, because it keeps an address from being used for a second.
-    /// Congestion control is the same on every machine: a namespace inherits the host's, and one that paces (BBR) doubles
-    /// what a byte costs on links that have no bottleneck. Reno is what every namespace may choose.
+    /// Congestion control is the same on every machine: a namespace inherits the host's, and one that paces (BBR)
+    /// doubles what a byte costs on links that have no bottleneck. Reno is what every namespace may choose.
     private static String settings(String netns, boolean forwarding) {
         return """
                 nsenter --net=%s /bin/sh -e <<'END'

@@ -25,8 +25,8 @@ public final class Iperf {
 
     /// @param inside what to put before a command so that it runs in the pod
     /// @param reverse the server sends
-    /// @param duration in whole seconds, as iperf3 counts. Less than one: as long as the bytes take that 1 Gbit/s carries
-    ///     in that time
+    /// @param duration in whole seconds, as iperf3 counts. Less than one: as long as those bytes take that 1 Gbit/s
+    ///     carries in that time
     /// @throws IOException if it failed, with its own words
     public static Bulk run(
             List<String> inside, InetAddress server, int port, int connections, boolean reverse, Duration duration)

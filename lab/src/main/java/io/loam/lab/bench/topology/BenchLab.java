@@ -296,8 +296,7 @@ public final class BenchLab implements AutoCloseable {
                 """.formatted(namespace, name, node, containers.indent(0));
     }
 
-    /// One worker, so that the target takes the same share of the machine for every candidate. The answer to CONNECT is
-    /// for the candidate whose client asks for a tunnel.
+    /// One worker, so that the target takes the same share of the machine for every candidate.
     private static String nginx() {
         return """
                 daemon off;
