@@ -5,6 +5,7 @@ import io.loam.agent.connections.ErrorCode;
 import io.loam.agent.pod.LocalPod;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.HboneServerHandler;
+import io.loam.protocol.hbone.RecordFiller;
 import io.loam.protocol.linux.OriginalAddress;
 import io.loam.protocol.tls.MeshTls;
 import io.loam.runtime.accesslog.AccessLogEntry.Direction;
@@ -106,6 +107,7 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
             handshake.setHandshakeTimeoutMillis(0); // ours began with the accept
             channel.pipeline()
                     .addBefore("tail", "tls", handshake) // proves who the peer is, not what it may do
+                    .addBefore("tail", "records", new RecordFiller()) // small frames of one flush become one TLS record
                     .addBefore("tail", "peer", new PeerHandler(handshake, this)); // then gives way to HTTP/2
             channel.config().setAutoRead(true);
         }

@@ -30,7 +30,7 @@ public final class OutboundPipeline extends ChannelInitializer<EpollSocketChanne
 
     @Override
     protected void initChannel(EpollSocketChannel application) throws IOException {
-        pod.sockets().application(application);
+        pod.sockets().localApplication(application);
         application.pipeline().addLast("outbound", new AcceptedConnection(services.telemetry(), this::begin));
     }
 

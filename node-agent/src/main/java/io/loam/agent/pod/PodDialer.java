@@ -29,7 +29,11 @@ public enum PodDialer implements Dialer {
                 ? source
                 : null;
         EpollSocketChannel socket = seen == null ? sockets.dialling(address) : sockets.spoofing(address);
-        sockets.application(socket);
+        if (source == null) {
+            sockets.application(socket);
+        } else {
+            sockets.localApplication(socket);
+        }
         var bootstrap = new Bootstrap()
                 .group(loop)
                 .channelFactory(() -> socket)

@@ -26,6 +26,12 @@ import java.net.InetAddress;
 ///
 /// Called on platform threads only (event loops, the ZDS thread), since entering a namespace changes the thread.
 public final class PodSockets {
+    /// What waits in the kernel between us and a program of the pod. No network lies between whose delay needs more,
+    /// and bytes that wait longer have left the cache when they are copied: 8 connections in bulk cost 1.23 CPU
+    /// seconds per GB with the kernel's own sizes (up to tens of MiB) and 1.06 with this. Every kernel allows this
+    /// much, and doubles it for its own books.
+    private static final int LOCAL_BUFFER_BYTES = 208 << 10;
+
     private final Netns netns;
     private final SocketConfig config;
 
@@ -91,6 +97,13 @@ public final class PodSockets {
     public void application(Channel channel) throws IOException {
         set(channel, ChannelOption.ALLOW_HALF_CLOSURE, true);
         set(channel, ChannelOption.AUTO_READ, false);
+    }
+
+    /// As {@link #application}, for a program of this pod.
+    public void localApplication(Channel channel) throws IOException {
+        application(channel);
+        set(channel, ChannelOption.SO_RCVBUF, LOCAL_BUFFER_BYTES);
+        set(channel, ChannelOption.SO_SNDBUF, LOCAL_BUFFER_BYTES);
     }
 
     /// For a tunnel, dialled or accepted.

@@ -1,5 +1,6 @@
 package io.loam.runtime.relay;
 
+import io.loam.protocol.hbone.TunnelStream;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
@@ -29,7 +30,7 @@ import org.slf4j.LoggerFactory;
 public final class ApplicationSocket {
     private static final Logger log = LoggerFactory.getLogger(ApplicationSocket.class);
 
-    private static final AdaptiveReads READS = new AdaptiveReads();
+    private static final AdaptiveReads READS = new AdaptiveReads(TunnelStream.FRAME_HEADER_BYTES, 64 << 10);
 
     /// Bytes for a slow application that wait in this process, above and below which the other side pauses and
     /// resumes.

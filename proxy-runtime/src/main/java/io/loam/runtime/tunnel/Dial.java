@@ -1,6 +1,7 @@
 package io.loam.runtime.tunnel;
 
 import io.loam.protocol.hbone.HboneClientHandler;
+import io.loam.protocol.hbone.RecordFiller;
 import io.loam.protocol.hbone.Tunnel;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
@@ -203,6 +204,7 @@ final class Dial implements Tunnel.Listener {
             TunnelSocketOptions.applyTo(made);
             made.pipeline()
                     .addLast("tls", tls.newHandler(made.alloc())) // proves who the peer is
+                    .addLast("records", new RecordFiller()) // small frames of one flush become one TLS record
                     .addLast("hbone", HboneClientHandler.create(parts.hbone(), Dial.this)) // frames, windows, streams
                     .addLast("tail", new Tail()); // the one place a failure of this connection is noticed
         }

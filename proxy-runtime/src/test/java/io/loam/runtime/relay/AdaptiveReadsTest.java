@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.DefaultChannelConfig;
 import io.netty.channel.DefaultEventLoop;
 import io.netty.channel.RecvByteBufAllocator.ExtendedHandle;
@@ -18,7 +19,7 @@ import org.junit.jupiter.api.Test;
 class AdaptiveReadsTest {
     private static final int KIB = 1024;
 
-    private final ExtendedHandle handle = (ExtendedHandle) new AdaptiveReads().newHandle();
+    private final ExtendedHandle handle = (ExtendedHandle) new AdaptiveReads(0, 64 << 10).newHandle();
     private final DefaultChannelConfig config = new DefaultChannelConfig(new EmbeddedChannel());
 
     @Test
@@ -60,14 +61,29 @@ class AdaptiveReadsTest {
 
     /// Hazard P14: a bulk transfer gives the loop back.
     @Test
-    void readsNoMoreThan256KiBInOneTurn() {
+    void readsNoMoreThan64KiBInOneTurn() {
         grow();
         handle.reset(config);
         int bytes = 0;
         do {
             bytes += fill();
         } while (handle.continueReading(() -> true));
-        assertThat(bytes).isEqualTo(256 * KIB);
+        assertThat(bytes).isEqualTo(64 * KIB);
+    }
+
+    @Test
+    void leavesRoomInFrontOfWhatIsRead() {
+        var reads = (ExtendedHandle) new AdaptiveReads(9, 64 << 10).newHandle();
+        for (int size = reads.guess(), last = 0; size != last; size = reads.guess()) {
+            var buffer = reads.allocate(UnpooledByteBufAllocator.DEFAULT);
+            assertThat(buffer.readerIndex()).isEqualTo(9);
+            assertThat(buffer.writableBytes()).isEqualTo(size);
+            buffer.release();
+            reads.attemptedBytesRead(size);
+            reads.lastBytesRead(size);
+            last = size;
+        }
+        assertThat(reads.guess() + 9).as("whole buffer").isEqualTo(64 * KIB);
     }
 
     /// Held number of the fast path: nothing on the heap for a read in steady state, the pooled buffer included.

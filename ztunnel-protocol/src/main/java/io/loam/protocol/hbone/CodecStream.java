@@ -1,7 +1,6 @@
 package io.loam.protocol.hbone;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Stream;
 import java.util.ArrayDeque;
@@ -24,6 +23,7 @@ final class CodecStream implements TunnelStream {
 
     private final TunnelHandler tunnel;
     private final Http2Stream stream;
+    private final DataQueue output;
 
     /// Who waits for the answer or for the verdict; null as soon as it is given.
     private @Nullable Unanswered unanswered;
@@ -54,6 +54,7 @@ final class CodecStream implements TunnelStream {
     CodecStream(TunnelHandler tunnel, Http2Stream stream, Unanswered unanswered) {
         this.tunnel = tunnel;
         this.stream = stream;
+        this.output = new DataQueue(tunnel, stream);
         this.unanswered = unanswered;
     }
 
@@ -133,7 +134,7 @@ final class CodecStream implements TunnelStream {
             data.release();
             return;
         }
-        tunnel.writeData(stream, data, false);
+        tunnel.write(output, stream, data);
     }
 
     @Override
@@ -159,7 +160,7 @@ final class CodecStream implements TunnelStream {
             return;
         }
         localEnded = true;
-        tunnel.writeData(stream, Unpooled.EMPTY_BUFFER, true);
+        tunnel.end(output, stream);
         tunnel.flushThisTurn();
     }
 

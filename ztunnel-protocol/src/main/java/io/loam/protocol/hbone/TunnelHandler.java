@@ -19,6 +19,7 @@ import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
 import io.netty.util.concurrent.Future;
 import java.net.SocketTimeoutException;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -27,11 +28,14 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Design. Netty's connection handler parses frames, keeps the stream states and the flow-control windows. Streams
 /// have no channel of their own: a {@link CodecStream} hangs on each as a property, and frames go to it by a plain
-/// call. Three rules hold the speed (fast path, section 3):
+/// call. Four rules hold the speed (fast path, section 3):
 ///
 /// - Bytes we write are queued in the codec and leave once per turn of the loop, however many streams wrote ({@link
 /// #flushThisTurn()}). A turn reads every ready socket first and runs tasks after, so one task at its end sees all
 /// of them.
+/// - A read of an application becomes a frame where it lies ({@link DataQueue}), and the payload of a frame is
+/// delivered
+/// as it arrives ({@link FrameFeed}): between the two sockets only TLS copies.
 /// - Bytes we receive are not credited until the application took them. The codec sends WINDOW_UPDATE when half a
 ///   window is due, never per read.
 /// - A stream is told of the end of a wake-up only if it got bytes in it. Those streams form a list through a field
@@ -65,6 +69,8 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
 
     private final Http2Connection.PropertyKey streamKey;
     private final HboneConfig config;
+    private final FrameFeed feed;
+    private final DataQueue carrier = new DataQueue(this, null);
     private final Runnable flushTask = this::flushNow;
     private final RecentResets recentResets = new RecentResets();
     private @Nullable ChannelHandlerContext context;
@@ -90,6 +96,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
         super(decoder, encoder, settings, true, true);
         this.config = config;
         this.streamKey = connection().newKey();
+        this.feed = new FrameFeed(connection().isServer(), config.maxFrameBytes(), new Codec());
         decoder.frameListener(new Frames());
         connection().addListener(new StreamStates());
         connection().remote().flowController().listener(this::onWritabilityChanged);
@@ -194,10 +201,53 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
 
     // --- what streams ask for ---
 
-    final void writeData(Http2Stream stream, ByteBuf data, boolean endOfStream) {
-        var ctx = context();
+    /// @param data taken over
+    final void write(DataQueue queue, Http2Stream stream, ByteBuf data) {
+        if (!maySend(stream)) {
+            data.release();
+            return;
+        }
         windowUpdatesLeft += 2 + (data.readableBytes() >>> WINDOW_UPDATE_PER_BYTES_SHIFT);
-        var _ = encoder().writeData(ctx, stream.id(), data, 0, endOfStream, ctx.newPromise());
+        if (queue.isQueued()) { // the flow controller counts what is merged, not what it does not see
+            carrier.add(data);
+            encoder().flowController().addFlowControlled(stream, carrier);
+        } else {
+            queue.add(data);
+            enqueue(queue, stream);
+        }
+    }
+
+    final void end(DataQueue queue, Http2Stream stream) {
+        if (maySend(stream)) {
+            windowUpdatesLeft += 2;
+            queue.end();
+            if (!queue.isQueued()) {
+                enqueue(queue, stream);
+            }
+        }
+    }
+
+    private void enqueue(DataQueue queue, Http2Stream stream) {
+        queue.markQueued();
+        encoder().flowController().addFlowControlled(stream, queue);
+    }
+
+    private static boolean maySend(Http2Stream stream) {
+        return switch (stream.state()) {
+            case OPEN, HALF_CLOSED_REMOTE -> true;
+            default -> false;
+        };
+    }
+
+    /// Largest payload of a frame that the peer takes.
+    final int peerMaxFrameBytes() {
+        return encoder().configuration().frameSizePolicy().maxFrameSize();
+    }
+
+    /// What the peer's windows allow on the stream.
+    final int sendWindow(Http2Stream stream) {
+        var flow = encoder().flowController();
+        return Math.min(flow.windowSize(stream), flow.windowSize(connection().connectionStream()));
     }
 
     final boolean isWritable(Http2Stream stream) {
@@ -253,6 +303,35 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
                 stream.nextTouched = touchedStreams == null ? stream : touchedStreams;
                 touchedStreams = stream;
             }
+        }
+    }
+
+    // --- what comes from the peer ---
+
+    @Override
+    protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) throws Exception {
+        feed.decode(ctx, in, out);
+    }
+
+    private void decodeFrame(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) throws Exception {
+        super.decode(ctx, in, out);
+    }
+
+    private final class Codec implements FrameFeed.Codec {
+        @Override
+        public void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) throws Exception {
+            decodeFrame(ctx, in, out);
+        }
+
+        @Override
+        public boolean takesData(int streamId) {
+            var stream = connection().stream(streamId);
+            return stream != null && stream.state().remoteSideOpen();
+        }
+
+        @Override
+        public boolean isFailed() {
+            return failure != null;
         }
     }
 

@@ -7,8 +7,14 @@ import io.netty.buffer.ByteBuf;
 ///
 /// All methods are called on the tunnel's event loop.
 public interface TunnelStream {
-    /// Queues bytes for the peer. Takes ownership of `data`. Nothing leaves before {@link #flush()}. Bytes written
-    /// after the end of the stream are dropped.
+    /// Size of a frame's header (RFC 9113, 4.1), and the room that spares a copy, see {@link #write}.
+    int FRAME_HEADER_BYTES = 9;
+
+    /// Queues bytes for the peer. Nothing leaves before {@link #flush()}. Bytes written after the end of the stream are
+    /// dropped.
+    ///
+    /// @param data taken over, and with it what lies in front of its reader index: where that is at least {@link
+    ///     #FRAME_HEADER_BYTES}, the frame's header is written there
     void write(ByteBuf data);
 
     /// Sends what was written. The tunnel flushes its socket once per turn of the loop, whoever asked.

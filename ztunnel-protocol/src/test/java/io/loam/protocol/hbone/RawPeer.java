@@ -36,6 +36,11 @@ final class RawPeer implements AutoCloseable {
     private RawPeer(ChannelHandler handler, boolean peerIsClient) {
         this.tunnel = new EmbeddedChannel(handler);
         this.prefaceSeen = peerIsClient;
+        try {
+            reader.maxFrameSize(64 << 10);
+        } catch (Http2Exception e) {
+            throw new IllegalStateException("64 KiB is a legal frame size", e);
+        }
     }
 
     private RawPeer begin() {
