@@ -14,8 +14,8 @@ final class Names {
 
     private static final Pattern DNS_LABEL = Pattern.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?");
     private static final Pattern QUALIFIED = Pattern.compile("[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?");
-    private static final Pattern HOSTNAME = Pattern.compile(
-            "(?=.*[A-Za-z])(?:[A-Za-z0-9_](?:[-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)"
+    private static final Pattern HOSTNAME =
+            Pattern.compile("(?=.*[A-Za-z])(?:[A-Za-z0-9_](?:[-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)"
                     + "(?:\\.[A-Za-z0-9_](?:[-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*");
     private static final Pattern PORT = Pattern.compile("(?=.*[a-z])[a-z0-9](-?[a-z0-9])*");
     private static final Pattern ENV = Pattern.compile("[\\x20-\\x7e&&[^=]]+");

@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Reads ServiceEntry.
 final class ServiceEntryReader {
-    private static final Map<String, Location> LOCATIONS = new TreeMap<>(
-            Map.of("MESH_EXTERNAL", Location.MESH_EXTERNAL, "MESH_INTERNAL", Location.MESH_INTERNAL));
+    private static final Map<String, Location> LOCATIONS =
+            new TreeMap<>(Map.of("MESH_EXTERNAL", Location.MESH_EXTERNAL, "MESH_INTERNAL", Location.MESH_INTERNAL));
     private static final Map<String, Resolution> RESOLUTIONS = new TreeMap<>(Map.of(
             "NONE", Resolution.NONE,
             "STATIC", Resolution.STATIC,
@@ -142,7 +142,8 @@ final class ServiceEntryReader {
             if (protocol.equals("UDP")) {
                 item.warn("protocol", "UDP", "TCP or a protocol over it", "the mesh carries TCP only");
             } else if (!PROTOCOLS.contains(protocol)) {
-                MetadataReader.reject(item, "protocol", "HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, MONGO, MYSQL, REDIS, TCP or TLS");
+                MetadataReader.reject(
+                        item, "protocol", "HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, MONGO, MYSQL, REDIS, TCP or TLS");
             }
             int target = item.integer("targetPort", number, 1, PodReader.LAST_PORT);
             if (!protocol.equals("UDP")) {
@@ -217,7 +218,8 @@ final class ServiceEntryReader {
                 namespace.warn("* or .", "visible in its own namespace only");
             }
         }
-        return written.isEmpty() || written.stream().anyMatch(namespace -> namespace.text().equals("*"));
+        return written.isEmpty()
+                || written.stream().anyMatch(namespace -> namespace.text().equals("*"));
     }
 
     private static TrafficDistribution distribution(YamlMapping root) {

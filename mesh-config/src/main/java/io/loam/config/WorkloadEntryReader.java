@@ -78,8 +78,7 @@ final class WorkloadEntryReader {
             written.reject("region/zone/subzone, of which the last two may be left out");
             return Optional.empty();
         }
-        return Optional.of(
-                new Locality(parts[0], parts.length > 1 ? parts[1] : "", parts.length > 2 ? parts[2] : ""));
+        return Optional.of(new Locality(parts[0], parts.length > 1 ? parts[1] : "", parts.length > 2 ? parts[2] : ""));
     }
 
     private static String serviceAccount(YamlMapping spec) {

@@ -31,8 +31,7 @@ final class EgressPolicies {
         this.problems = problems;
         cluster.objects(NamespaceObject.class)
                 .forEach(namespace -> annotated.put(
-                        namespace.meta().name(),
-                        EgressMode.of(namespace.meta().annotations())));
+                        namespace.meta().name(), EgressMode.of(namespace.meta().annotations())));
         cluster.objects(SidecarObject.class)
                 .filter(sidecar -> sidecar.egress() != EgressMode.UNSPECIFIED)
                 .forEach(sidecar -> {
@@ -56,7 +55,9 @@ final class EgressPolicies {
         var namespace = member.namespace();
         SidecarObject selected = null;
         for (var sidecar : selecting.getOrDefault(namespace, List.of())) {
-            if (member.labels().entrySet().containsAll(sidecar.workloadSelector().entrySet())) {
+            if (member.labels()
+                    .entrySet()
+                    .containsAll(sidecar.workloadSelector().entrySet())) {
                 selected = stricter(selected, sidecar);
             }
         }

@@ -79,8 +79,7 @@ final class Waypoints {
                 .forEach(namespace -> namespaces.put(namespace.meta().name(), namespace));
         cluster.objects(GatewayObject.class).forEach(gateway -> {
             if (gateway.isWaypoint()) {
-                gateways.put(
-                        new Name(gateway.meta().namespace(), gateway.meta().name()), gateway);
+                gateways.put(new Name(gateway.meta().namespace(), gateway.meta().name()), gateway);
             } else {
                 report(
                         Severity.NOTE,
@@ -153,8 +152,8 @@ final class Waypoints {
         }
         return namespace != null
                 && PREFIXES.stream()
-                        .anyMatch(prefix -> "true"
-                                .equals(namespace.meta().labels().get(prefix + "ingress-use-waypoint")));
+                        .anyMatch(prefix ->
+                                "true".equals(namespace.meta().labels().get(prefix + "ingress-use-waypoint")));
     }
 
     private static Name nameOf(MeshObject object) {
@@ -250,7 +249,8 @@ final class Waypoints {
                     + request.gateway().namespace();
         }
         if (!serves(gateway, service)) {
-            return "a waypoint for " + (service ? "services" : "workloads") + ", as its label istio.io/waypoint-for says";
+            return "a waypoint for " + (service ? "services" : "workloads")
+                    + ", as its label istio.io/waypoint-for says";
         }
         if (!admits(gateway, request.object())) {
             return "a waypoint whose listener allows routes from namespace " + namespaceOf(request.object());
@@ -299,7 +299,8 @@ final class Waypoints {
             return own.equals("allow");
         }
         var namespace = namespaces.get(object.meta().namespace());
-        return namespace != null && "allow".equals(namespace.meta().annotations().get(BYPASS_ANNOTATION));
+        return namespace != null
+                && "allow".equals(namespace.meta().annotations().get(BYPASS_ANNOTATION));
     }
 
     /// @param weight percent of new connections
@@ -389,13 +390,7 @@ final class Waypoints {
     private void report(
             Severity severity, MeshObject object, String field, String value, String expected, String reason) {
         var problem = new Problem(
-                severity,
-                object.meta().origin().of(field),
-                object.key().toString(),
-                field,
-                value,
-                expected,
-                reason);
+                severity, object.meta().origin().of(field), object.key().toString(), field, value, expected, reason);
         if (reported.add(problem)) {
             problems.add(problem);
         }

@@ -175,7 +175,8 @@ public final class YamlMapping {
             return null;
         }
         int before = scalar.position().line() - (scalar.text().indexOf('\n') < 0 ? 1 : 0);
-        for (var document : YamlText.documents(scalar.text(), new Places(scalar.position().file(), before))) {
+        for (var document :
+                YamlText.documents(scalar.text(), new Places(scalar.position().file(), before))) {
             document.log()
                     .problems()
                     .forEach(problem -> log.error(

@@ -92,9 +92,11 @@ final class ServiceEntriesTest {
         var addresses = compiled.service("api.example.com").addresses();
 
         assertThat(addresses).hasSize(2);
-        assertThat(CidrBlock.parse("240.240.0.0/16").contains(addresses.get(0).block().address()))
+        assertThat(CidrBlock.parse("240.240.0.0/16")
+                        .contains(addresses.get(0).block().address()))
                 .isTrue();
-        assertThat(CidrBlock.parse("2001:2::/48").contains(addresses.get(1).block().address()))
+        assertThat(CidrBlock.parse("2001:2::/48")
+                        .contains(addresses.get(1).block().address()))
                 .isTrue();
         assertThat(target(compiled, addresses.get(0).block().address().getHostAddress(), 443))
                 .isEqualTo(InetSocketAddress.createUnresolved("api.example.com", 443));
@@ -115,10 +117,14 @@ final class ServiceEntriesTest {
 
     @Test
     void noAddressIsMadeUpWhereNoneIsWanted() {
-        assertThat(Compiled.of(CALLER + entry("", "NONE")).service("api.example.com").addresses())
+        assertThat(Compiled.of(CALLER + entry("", "NONE"))
+                        .service("api.example.com")
+                        .addresses())
                 .isEmpty();
         var optedOut = entry("", "DNS")
-                .replace("namespace: shop", "namespace: shop, labels: {networking.istio.io/enable-autoallocate-ip: \"false\"}");
+                .replace(
+                        "namespace: shop",
+                        "namespace: shop, labels: {networking.istio.io/enable-autoallocate-ip: \"false\"}");
         assertThat(Compiled.of(CALLER + optedOut).service("api.example.com").addresses())
                 .isEmpty();
     }
@@ -172,7 +178,8 @@ final class ServiceEntriesTest {
 
     @Test
     void aServiceOfKubernetesWinsOverAnEntryOfItsName() {
-        var compiled = Compiled.of(CALLER + """
+        var compiled =
+                Compiled.of(CALLER + """
                 ---
                 apiVersion: v1
                 kind: Service

@@ -93,7 +93,8 @@ final class WaypointsTest {
                 "istio.io/use-waypoint, -, workload, DIRECT",
                 "istio.io/use-waypoint, -, none, DIRECT",
             })
-    void servicesAreBoundByTheirLabelsOrTheirNamespaces(String namespace, String service, String purpose, Via expected) {
+    void servicesAreBoundByTheirLabelsOrTheirNamespaces(
+            String namespace, String service, String purpose, Via expected) {
         var compiled = Compiled.of(mesh(labels(namespace), labels(service), "", purpose) + INSTANCE);
 
         assertThat(via(compiled, "10.96.0.7", 80)).isEqualTo(expected);
@@ -101,8 +102,8 @@ final class WaypointsTest {
         if (expected == Via.SERVICE_WAYPOINT) {
             assertThat(compiled.service("cart.shop.svc.cluster.local").waypoint())
                     .isEqualTo(new GatewayAddress(
-                            new Destination.ByHostname(new io.loam.model.address.NamespacedHostname(
-                                    "shop", "w.shop.svc.cluster.local")),
+                            new Destination.ByHostname(
+                                    new io.loam.model.address.NamespacedHostname("shop", "w.shop.svc.cluster.local")),
                             15008));
             assertThat(tunnel(compiled, "10.96.0.7", 80).authority()).isEqualTo("10.96.0.7:80");
             assertThat(tunnel(compiled, "10.96.0.7", 80).expectedIdentities()).containsExactly(WAYPOINT);
@@ -120,8 +121,7 @@ final class WaypointsTest {
                 "-, istio.io/use-waypoint, workload, WORKLOAD_WAYPOINT",
             })
     void podsAreBoundToWaypointsForWorkloads(String namespace, String pod, String purpose, Via expected) {
-        var compiled =
-                Compiled.of(mesh(labels(namespace), "", pod == null ? "" : pod + ": w", purpose) + INSTANCE);
+        var compiled = Compiled.of(mesh(labels(namespace), "", pod == null ? "" : pod + ": w", purpose) + INSTANCE);
 
         assertThat(via(compiled, "10.244.1.2", TARGET)).isEqualTo(expected);
     }
@@ -196,24 +196,22 @@ final class WaypointsTest {
     void whatCannotPassItsWaypointIsRefused(String what) {
         var labels = labels("istio.io/use-waypoint");
         var compiled = switch (what) {
-            case "missing" -> Compiled.of(MESH.replace("NS", "").replace("SERVICE", labels).replace(", POD", ""));
-            case "other class" ->
-                Compiled.of(mesh("", labels, "", null).replace("istio-waypoint", "istio") + INSTANCE);
+            case "missing" ->
+                Compiled.of(MESH.replace("NS", "").replace("SERVICE", labels).replace(", POD", ""));
+            case "other class" -> Compiled.of(mesh("", labels, "", null).replace("istio-waypoint", "istio") + INSTANCE);
             case "not for services" -> Compiled.of(mesh("", labels, "", "workload") + INSTANCE);
             case "elsewhere, not admitted" ->
-                Compiled.of(mesh(
-                                "",
-                                "labels: {istio.io/use-waypoint: w, istio.io/use-waypoint-namespace: infra}",
-                                "",
-                                null)
-                        .replace("name: w, namespace: shop", "name: w, namespace: infra"));
+                Compiled.of(
+                        mesh("", "labels: {istio.io/use-waypoint: w, istio.io/use-waypoint-namespace: infra}", "", null)
+                                .replace("name: w, namespace: shop", "name: w, namespace: infra"));
             case "no instance" -> Compiled.of(mesh("", labels, "", null));
             default -> Compiled.of(mesh("", labels, "", null) + INSTANCE, WaypointsTest::unreadyWaypoint);
         };
 
         assertThat(route(compiled, "10.96.0.7", 80))
-                .isInstanceOfSatisfying(OutboundRoute.Refused.class, refused -> assertThat(refused.reason())
-                        .isEqualTo(RefusalReason.WAYPOINT_UNRESOLVED));
+                .isInstanceOfSatisfying(
+                        OutboundRoute.Refused.class,
+                        refused -> assertThat(refused.reason()).isEqualTo(RefusalReason.WAYPOINT_UNRESOLVED));
         assertThat(allows(compiled, CALLER, TARGET)).isFalse();
         assertThat(allows(compiled, null, TARGET)).isFalse();
         if (!what.startsWith("no instance") && !what.startsWith("instance")) {
@@ -250,8 +248,7 @@ final class WaypointsTest {
         var yaml = mesh("", "labels: {istio.io/use-waypoint: w, istio.io/use-waypoint-namespace: infra}", "", null)
                         .replace("name: w, namespace: shop", "name: w, namespace: infra")
                 + INSTANCE.replace("namespace: shop", "namespace: infra");
-        var all = yaml.replace(
-                "protocol: HBONE", "protocol: HBONE, allowedRoutes: {namespaces: {from: All}}");
+        var all = yaml.replace("protocol: HBONE", "protocol: HBONE, allowedRoutes: {namespaces: {from: All}}");
         var selected = yaml.replace(
                 "protocol: HBONE",
                 "protocol: HBONE, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels:"
@@ -351,9 +348,7 @@ final class WaypointsTest {
         return OutboundRouter.route(
                 compiled.snapshot(),
                 new OutboundRequest(
-                        caller,
-                        caller.addresses().getFirst(),
-                        new InetSocketAddress(InetAddress.ofLiteral(ip), port)),
+                        caller, caller.addresses().getFirst(), new InetSocketAddress(InetAddress.ofLiteral(ip), port)),
                 new SplittableRandom(1));
     }
 }

@@ -42,8 +42,7 @@ public final class EndpointChoice {
         var cache = mesh.candidates(service);
         var known = cache == null ? null : cache.find(service, servicePort, toWaypoint, source);
         if (known == null) {
-            known = Candidates.of(
-                    mesh.endpoints(service.key()).values(), service, servicePort, toWaypoint, source);
+            known = Candidates.of(mesh.endpoints(service.key()).values(), service, servicePort, toWaypoint, source);
             if (cache != null) {
                 cache.keep(known);
             }

@@ -227,9 +227,7 @@ public final class OutboundRouter {
                 case Destination.ByHostname _ -> null;
                 case Destination.ByAddress(var address) -> {
                     var instance = mesh.workloadByAddress(address);
-                    yield instance == null || instance.status() != Status.HEALTHY
-                            ? null
-                            : new Waypoint(instance, null);
+                    yield instance == null || instance.status() != Status.HEALTHY ? null : new Waypoint(instance, null);
                 }
             };
         }
