@@ -29,8 +29,8 @@ import java.util.Locale;
 /// Service as proxies know it, and the ports each of its pods serves. Only TCP: the mesh carries nothing else, and a
 /// TCP connection to a UDP port must not find an endpoint.
 final class ServiceCompiler {
-    static final List<ServicePort> WAYPOINT_PORTS = List.of(
-            new ServicePort(GatewayObject.HBONE_PORT, GatewayObject.HBONE_PORT, AppProtocol.UNKNOWN));
+    static final List<ServicePort> WAYPOINT_PORTS =
+            List.of(new ServicePort(GatewayObject.HBONE_PORT, GatewayObject.HBONE_PORT, AppProtocol.UNKNOWN));
 
     private ServiceCompiler() {}
 
@@ -83,8 +83,7 @@ final class ServiceCompiler {
                 binding.waypoint(),
                 binding.weighted(),
                 switch (entry.resolution()) {
-                    case NONE, DYNAMIC_DNS ->
-                        new LoadBalancing(List.of(), Mode.PASSTHROUGH, HealthPolicy.ALLOW_ALL);
+                    case NONE, DYNAMIC_DNS -> new LoadBalancing(List.of(), Mode.PASSTHROUGH, HealthPolicy.ALLOW_ALL);
                     case STATIC, DNS, DNS_ROUND_ROBIN ->
                         spread(entry.trafficDistribution(), namespaceDistribution, HealthPolicy.ONLY_HEALTHY);
                 },

@@ -61,8 +61,7 @@ final class ServiceEntries {
             Map<NamespacedHostname, List<ServicePort>> services) {}
 
     /// @param taken the services that Kubernetes knows: they win
-    ServiceEntries(
-            ClusterState cluster, Set<NamespacedHostname> taken, MeshSettings settings, List<Problem> problems) {
+    ServiceEntries(ClusterState cluster, Set<NamespacedHostname> taken, MeshSettings settings, List<Problem> problems) {
         this.settings = settings;
         this.problems = problems;
         var seen = new HashMap<NamespacedHostname, ServiceEntryObject>();
@@ -78,8 +77,7 @@ final class ServiceEntries {
                             entry,
                             host,
                             "a host that is not taken in this namespace",
-                            "the one of " + first.key() + " at "
-                                    + first.meta().position() + " is used");
+                            "the one of " + first.key() + " at " + first.meta().position() + " is used");
                 } else {
                     seen.put(key, entry);
                     hosts.add(new Host(entry, key, addresses(entry, key, made)));
@@ -114,7 +112,7 @@ final class ServiceEntries {
             for (var member : index.select(entry.meta().namespace(), entry.workloadSelector())) {
                 var ports = switch (member) {
                     case Member.OfPod _ -> host.ports();
-                    case Member.OfEntry(var selected, _) -> ports(entry, selected.spec());
+                    case Member.OfEntry(var selected, var _) -> ports(entry, selected.spec());
                 };
                 portsByMember.computeIfAbsent(member, _ -> new HashMap<>()).put(host.key(), ports);
             }
@@ -141,14 +139,7 @@ final class ServiceEntries {
                     && entry.workloadSelector().isEmpty()) {
                 for (var host : itsHosts) {
                     var itself = new WorkloadEntrySpec(
-                            Optional.empty(),
-                            host.key().hostname(),
-                            Map.of(),
-                            Map.of(),
-                            "",
-                            Optional.empty(),
-                            1,
-                            "");
+                            Optional.empty(), host.key().hostname(), Map.of(), Map.of(), "", Optional.empty(), 1, "");
                     endpoints.add(new Endpoint(
                             uid(entry, itself.where(), uids), entry, itself, Map.of(host.key(), host.ports())));
                 }
@@ -159,8 +150,8 @@ final class ServiceEntries {
 
     /// By address, as the reference has it; an address that stands there twice gets a number.
     private String uid(ServiceEntryObject entry, String where, Set<String> taken) {
-        var base = settings.clusterId() + "/networking.istio.io/ServiceEntry/" + entry.meta().namespace() + "/"
-                + entry.meta().name() + "/" + where;
+        var base = settings.clusterId() + "/networking.istio.io/ServiceEntry/"
+                + entry.meta().namespace() + "/" + entry.meta().name() + "/" + where;
         var uid = base;
         for (int i = 2; !taken.add(uid); i++) {
             uid = base + "#" + i;
@@ -171,9 +162,7 @@ final class ServiceEntries {
     private static List<ServicePort> ports(ServiceEntryObject entry, WorkloadEntrySpec endpoint) {
         return entry.ports().stream()
                 .map(port -> new ServicePort(
-                        port.number(),
-                        endpoint.ports().getOrDefault(port.name(), port.targetPort()),
-                        protocol(port)))
+                        port.number(), endpoint.ports().getOrDefault(port.name(), port.targetPort()), protocol(port)))
                 .toList();
     }
 

@@ -79,10 +79,7 @@ final class WaypointGuard {
                     open.isEmpty()
                             ? policy(namespace, Set.of(own), null, "")
                             : policy(
-                                    namespace,
-                                    Set.of(own),
-                                    MatchFields.ports(Set.of(), open),
-                                    "_not_" + joined(open)));
+                                    namespace, Set.of(own), MatchFields.ports(Set.of(), open), "_not_" + joined(open)));
         }
         keys.sort(null);
         return keys;
@@ -93,11 +90,7 @@ final class WaypointGuard {
         return policies.values();
     }
 
-    private String policy(
-            String namespace,
-            Set<Binding> bindings,
-            @Nullable Match ports,
-            String suffix) {
+    private String policy(String namespace, Set<Binding> bindings, @Nullable Match ports, String suffix) {
         var names = new TreeSet<String>();
         var callers = new TreeSet<String>();
         for (var binding : bindings) {
