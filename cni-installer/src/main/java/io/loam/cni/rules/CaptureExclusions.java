@@ -20,7 +20,8 @@ import java.util.function.Function;
 /// @param outboundPorts destination ports, sorted, 1 to 65535
 /// @param outboundBlocks destination addresses
 /// @param inboundPorts ports of the pod, sorted, 1 to 65535
-public record CaptureExclusions(List<Integer> outboundPorts, List<CidrBlock> outboundBlocks, List<Integer> inboundPorts) {
+public record CaptureExclusions(
+        List<Integer> outboundPorts, List<CidrBlock> outboundBlocks, List<Integer> inboundPorts) {
     public static final CaptureExclusions NONE = new CaptureExclusions(List.of(), List.of(), List.of());
 
     private static final List<String> OUTBOUND_PORTS =

@@ -13,7 +13,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PodAnnotationsTest {
     @Test
     void nothingSaidMeansTheNodesDefaults() {
-        assertThat(PodAnnotations.read(Map.of("other", "x"))).isEqualTo(new PodAnnotations(null, false, List.of(), CaptureExclusions.NONE));
+        assertThat(PodAnnotations.read(Map.of("other", "x")))
+                .isEqualTo(new PodAnnotations(null, false, List.of(), CaptureExclusions.NONE));
     }
 
     @Test

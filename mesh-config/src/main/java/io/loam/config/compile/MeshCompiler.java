@@ -163,7 +163,7 @@ public final class MeshCompiler {
     private static MeshObject objectOf(Member member) {
         return switch (member) {
             case Member.OfPod(var pod) -> pod.pod();
-            case Member.OfEntry(var entry, _) -> entry;
+            case Member.OfEntry(var entry, var _) -> entry;
         };
     }
 
@@ -223,8 +223,9 @@ public final class MeshCompiler {
                                 key,
                                 switch (member) {
                                     case Member.OfPod(var pod) ->
-                                        ServiceCompiler.portsOf(service, pod.pod().spec());
-                                    case Member.OfEntry(var entry, _) ->
+                                        ServiceCompiler.portsOf(
+                                                service, pod.pod().spec());
+                                    case Member.OfEntry(var entry, var _) ->
                                         ServiceCompiler.portsOf(service, entry.spec());
                                 });
             }
@@ -232,8 +233,7 @@ public final class MeshCompiler {
         return portsByMember;
     }
 
-    private List<AuthorizationPolicy> policies(
-            LabelIndex<Member> index, Map<Member, List<String>> policiesByMember) {
+    private List<AuthorizationPolicy> policies(LabelIndex<Member> index, Map<Member, List<String>> policiesByMember) {
         var roots = Set.copyOf(settings.rootNamespaces());
         var policies = new ArrayList<AuthorizationPolicy>();
         cluster.objects(AuthorizationPolicyObject.class).forEach(object -> {

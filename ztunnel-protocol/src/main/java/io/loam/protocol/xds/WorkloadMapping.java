@@ -154,8 +154,7 @@ public final class WorkloadMapping {
 
     /// Extensions of other names are other people's; one of ours that cannot be read is refused, so that no
     /// workload is let out for a mistake on the way.
-    private static Workload.Egress egress(
-            ResourceFields fields, io.loam.protocol.proto.workload.Workload message) {
+    private static Workload.Egress egress(ResourceFields fields, io.loam.protocol.proto.workload.Workload message) {
         for (int i = 0; i < message.getExtensionsCount(); i++) {
             var extension = message.getExtensions(i);
             if (!extension.getName().equals(EGRESS_EXTENSION)) {
@@ -172,8 +171,7 @@ public final class WorkloadMapping {
                     case ALLOW_ANY -> Workload.Egress.ALLOW_ANY;
                     case REGISTRY_ONLY -> Workload.Egress.REGISTRY_ONLY;
                     case UNRECOGNIZED ->
-                        throw fields.invalid(
-                                field + ".policy", egress.getPolicyValue(), "ALLOW_ANY or REGISTRY_ONLY");
+                        throw fields.invalid(field + ".policy", egress.getPolicyValue(), "ALLOW_ANY or REGISTRY_ONLY");
                 };
             } catch (InvalidProtocolBufferException e) {
                 throw fields.invalid(field + ".value", String.valueOf(e.getMessage()), "a loam.v1.Egress message");
