@@ -23,6 +23,13 @@ import java.util.stream.Collectors;
 /// Scripts add and flush instead of deleting and creating: tables left by a predecessor are replaced in
 /// place, and hooks never disappear in between.
 ///
+/// What is redirected or finds its way back by its mark does so by an entry of the kernel's connection tracking, and
+/// in a pod's namespace the kernel drops the entry of a half-closed connection (CLOSE_WAIT) after 60 s of silence.
+/// What either side sends later goes astray, so here both states in which a connection may be silent for good last
+/// for days (hazard T10). A timeout policy of the table does that, not the namespace's settings: it comes and goes
+/// with the transaction, and nothing has to be remembered to be restored. States in which a live end always has the
+/// next word keep the kernel's times, so that lost connections do not fill the table.
+///
 /// @param dnsCapture redirect DNS to port 15053
 /// @param bypassInbound leave inbound connections to the application
 /// @param rerouteInterfaces checked names, see {@link PodAnnotations}
@@ -52,6 +59,11 @@ public record PodRules(
     private static final String NAT = "istio-ambient-nat";
     private static final String MANGLE = "istio-ambient-mangle";
     private static final String RAW = "istio-ambient-raw";
+
+    /// Named like Istio's chains, unlike anything of Istio's.
+    private static final String TIMEOUTS = "loam-half-closed";
+    /// Five days, the kernel's own time for ESTABLISHED. Keep-alives of the proxy refresh an entry long before.
+    private static final int SILENT_SECONDS = 5 * 24 * 60 * 60;
 
     private static final String IS_PROXY = "meta mark & " + MARK_MASK + " == " + PROXY_MARK;
     private static final String NOT_PROXY = "meta mark & " + MARK_MASK + " != " + PROXY_MARK;
@@ -102,6 +114,9 @@ public record PodRules(
 
     private void emptyTables(Script script) {
         script.line("add table inet " + NAT);
+        // Leaving keeps it: with the policy its connections would lose their times.
+        script.line("add ct timeout inet " + NAT + " " + TIMEOUTS + " { protocol tcp; policy = { established : "
+                + SILENT_SECONDS + ", close_wait : " + SILENT_SECONDS + " }; }");
         script.baseChain(NAT, "prerouting", "nat", "prerouting", -100);
         script.baseChain(NAT, "output", "nat", "output", -100);
         script.chain(NAT, "istio-prerouting");
@@ -124,6 +139,7 @@ public record PodRules(
     }
 
     private void natPrerouting(Script script) {
+        script.rule(NAT, "istio-prerouting", tcp("ct timeout set \"" + TIMEOUTS + "\""));
         for (var name : rerouteInterfaces) {
             script.rule(
                     NAT,
@@ -148,6 +164,7 @@ public record PodRules(
     }
 
     private void natOutput(Script script) {
+        script.rule(NAT, "istio-output", tcp("ct timeout set \"" + TIMEOUTS + "\""));
         script.both(NAT, "istio-output", "daddr " + PROBE_SOURCE_V4, "daddr " + PROBE_SOURCE_V6, tcp("accept")); // 4
         if (dnsCapture) {
             script.rule( // 6

@@ -209,6 +209,20 @@ final class KubeProxyNetnsIT {
         assertThat(names(call(client.netns(), VIRTUAL_V4, 5, "tcp"))).containsOnly("far");
     }
 
+    /// As on a node of a cluster; the kernel's own minute is too short for an application that thinks for longer.
+    @Test
+    void aHalfClosedConnectionIsRememberedForAnHour() throws IOException {
+        proxy.sync(both(TransportProtocol.TCP, near));
+
+        var seconds = Command.run(List.of(
+                "nsenter",
+                "--net=" + LabName.netnsPath(lab.nodeNetns("one")),
+                "cat",
+                "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait"));
+
+        assertThat(seconds.strip()).isEqualTo("3600");
+    }
+
     @Test
     void aFlowOfDatagramsMovesAwayFromAnEndpointThatIsGone() throws IOException {
         proxy.sync(both(TransportProtocol.UDP, near));

@@ -61,6 +61,7 @@ def expect(what, got, wanted):
 def talk(host, port, send, before, pause, after, seed):
     """Bytes both ways at once; FIN; a pause; more bytes back."""
     connection = connect(host, port, f"talk {before} {pause} {after} {seed}")
+    connection.settimeout(30 + float(pause))
 
     def write():
         for block in bytes_of(seed + "-up", int(send)):
@@ -84,11 +85,12 @@ def talk(host, port, send, before, pause, after, seed):
     print(f"{send} B up, {int(before) + int(after)} B down in {took:.2f} s")
 
 
-def finish_first(host, port, count, seed):
-    """The server ends its direction first; what we send then still arrives, and so does our FIN."""
+def finish_first(host, port, count, seed, pause=0):
+    """The server ends its direction first; what we send then, or after a pause, still arrives, and so does our FIN."""
     connection = connect(host, port, f"finish-first {count} {seed} {seed}")
     digest = hashlib.sha256(read_rest(connection))
     expect("bytes from the server", digest.hexdigest(), hash_of(bytes_of(seed, int(count))))
+    time.sleep(float(pause))
     for block in bytes_of(seed + "-up", int(count)):
         connection.sendall(block)
     connection.shutdown(socket.SHUT_WR)
@@ -155,19 +157,30 @@ def short(host, port, count, parallel, bulk, big, every):
     sys.exit(1 if problems else 0)
 
 
-def until_reset(host, port):
-    """Talks until the connection breaks, says when."""
-    connection = connect(host, port, "echo")
+def until_reset(host, port, how, key):
+    """Keeps a connection busy, or silent, until it breaks."""
+    connection = connect(host, port, "echo" if how == "echo" else f"{how} {key}")
+    connection.settimeout(None)
+    if how == "watch":
+        expect("the server's greeting", connection.recv(1), b"!")
     print("open", flush=True)
-    started = time.monotonic()
+    block = next(bytes_of(key, BLOCK))
     try:
         while True:
-            connection.sendall(b"are you there?\n")
+            if how == "keep":
+                connection.sendall(block)
+                continue
+            if how == "echo":
+                connection.sendall(b"are you there?\n")
             if not connection.recv(BLOCK):
-                sys.exit(f"FIN after {time.monotonic() - started:.1f} s (expected: a reset)")
-            time.sleep(0.05)
+                sys.exit("FIN (expected: a reset)")
     except ConnectionResetError:
-        print(f"reset after {time.monotonic() - started:.1f} s", flush=True)
+        print("reset", flush=True)
+
+
+def result(host, port, key):
+    """What another connection's end looked like to the server."""
+    print(read_rest(connect(host, port, f"result {key}")).decode())
 
 
 COMMANDS = {
@@ -178,5 +191,6 @@ COMMANDS = {
     "server-resets": server_resets,
     "short": short,
     "until-reset": until_reset,
+    "result": result,
 }
 COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -92,6 +92,18 @@ def keep(connection, key):
         record(key, "reset")
 
 
+def pour(connection, key):
+    """Sends until the connection breaks."""
+    block = next(bytes_of(key, BLOCK))
+    try:
+        while True:
+            connection.sendall(block)
+    except ConnectionResetError:
+        record(key, "reset")
+    except BrokenPipeError:
+        record(key, "broken pipe")
+
+
 def result(connection, key):
     with result_known:
         result_known.wait_for(lambda: key in results, timeout=60)
@@ -121,6 +133,8 @@ def serve(connection, address):
                     keep(connection, *arguments)
                 case "keep":
                     keep(connection, *arguments)
+                case "pour":
+                    pour(connection, *arguments)
                 case "result":
                     result(connection, *arguments)
                 case "short":

@@ -22,6 +22,14 @@ public final class KubeProxy {
     /// `conntrack -D` ends with 1 when nothing was there to delete.
     private static final int NOTHING_DELETED = 1;
 
+    /// What kube-proxy sets as well (`--conntrack-tcp-timeout-established` and `-close-wait`), in seconds. The kernel
+    /// forgets the translation of a half-closed connection after a minute of silence otherwise.
+    private static final String SILENT_CONNECTIONS = """
+            cd /proc/sys/net/netfilter
+            echo 86400 >nf_conntrack_tcp_timeout_established
+            echo 3600 >nf_conntrack_tcp_timeout_close_wait
+            """;
+
     private final Path netns;
     private List<VirtualPort> applied = List.of();
     private @Nullable String appliedScript;
@@ -45,11 +53,21 @@ public final class KubeProxy {
         if (result.exitCode() != 0) {
             throw failed("nft -f -", result);
         }
+        if (appliedScript == null) { // now, because the first rules bring the settings with them
+            rememberSilentConnections();
+        }
         var before = applied;
         applied = List.copyOf(ports);
         appliedScript = script;
         forgetDatagramFlows(before, applied);
         return true;
+    }
+
+    private void rememberSilentConnections() throws IOException {
+        var result = inNamespace(List.of("/bin/sh", "-e"), SILENT_CONNECTIONS);
+        if (result.exitCode() != 0) {
+            throw failed("connection tracking settings", result);
+        }
     }
 
     /// A UDP flow has no end: the kernel would translate it to an endpoint that is gone for as long as datagrams come.
