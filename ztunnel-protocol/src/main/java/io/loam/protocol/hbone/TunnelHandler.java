@@ -5,6 +5,7 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.handler.codec.http2.Http2Connection;
 import io.netty.handler.codec.http2.Http2ConnectionAdapter;
@@ -502,6 +503,9 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
         } else if (quiet >= deadAfter) {
             failure = new SocketTimeoutException(
                     "peer silent for " + TimeUnit.NANOSECONDS.toMillis(quiet) + " ms, PING not answered");
+            // Nobody acknowledges anything: the kernel would keep megabytes and send them again for a quarter of an
+            // hour.
+            ctx.channel().config().setOption(ChannelOption.SO_LINGER, 0);
             close();
         } else {
             if (!pingOutstanding) {
