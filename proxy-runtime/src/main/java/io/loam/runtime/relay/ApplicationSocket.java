@@ -12,6 +12,7 @@ import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.epoll.StayingRegistered;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.ChannelInputShutdownReadComplete;
 import io.netty.channel.socket.DuplexChannel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -43,6 +44,10 @@ public final class ApplicationSocket {
     private @Nullable String lostDetail;
     private boolean reading;
     private boolean inputEnded;
+
+    /// A reset behind the end of input will be noticed.
+    private boolean listeningForReset;
+
     private boolean outputEnding;
     private boolean outputEnded;
     private boolean closed;
@@ -236,6 +241,32 @@ public final class ApplicationSocket {
         }
     }
 
+    /// Netty has read the FIN to the end, or there is an event behind it: a reset is the only one that matters. Later
+    /// in this turn at first, because Netty reads the FIN of one event twice.
+    private void onBehindEndOfInput() {
+        if (listeningForReset) {
+            lookForReset();
+        } else if (inputEnded && !closed) {
+            listeningForReset = true;
+            channel.eventLoop().execute(this::lookForReset);
+        }
+    }
+
+    private void lookForReset() {
+        if (closed || !(channel instanceof EpollSocketChannel epoll) || !epoll.isOpen()) {
+            return;
+        }
+        StayingRegistered.listenForReset(epoll); // first: what comes after is an event again
+        try {
+            int error = StayingRegistered.pendingError(epoll);
+            if (error != 0) {
+                lose("reset behind the end of its input, error " + error);
+            }
+        } catch (IOException e) {
+            lose(text(e));
+        }
+    }
+
     private void lose(String detail) {
         if (closed) {
             return;
@@ -304,10 +335,11 @@ public final class ApplicationSocket {
 
         @Override
         public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
-            if (event != ChannelInputShutdownEvent.INSTANCE) {
+            if (event == ChannelInputShutdownReadComplete.INSTANCE) {
+                onBehindEndOfInput();
+            } else if (event != ChannelInputShutdownEvent.INSTANCE) {
                 return;
-            }
-            if (failure == null) {
+            } else if (failure == null) {
                 endInput();
             } else {
                 lose(text(failure)); // a read error also shuts the input down, but it is no FIN
