@@ -121,8 +121,11 @@ final class HalfClosedLoopbackTest {
                 .connect(destination.getLocalSocketAddress());
         var _ = dial.addListener((ChannelFutureListener) dialled -> {
             watch(dialled.channel());
-            SocketRelay.start(
-                    joined, ApplicationSocket.of((EpollSocketChannel) dialled.channel()), (end, _, _) -> ends.add(end));
+            var made = SocketRelay.of(
+                    joined,
+                    ApplicationSocket.of((EpollSocketChannel) dialled.channel()),
+                    (end, _, _) -> ends.add(end));
+            made.start();
         });
     }
 
