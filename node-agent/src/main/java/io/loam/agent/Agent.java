@@ -1,5 +1,6 @@
 package io.loam.agent;
 
+import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.connections.ConnectionRegistry;
 import io.loam.agent.connections.Telemetry;
 import io.loam.agent.dump.ConfigDump;
@@ -21,11 +22,14 @@ import io.loam.runtime.admin.LogLevels;
 import io.loam.runtime.admin.MetricsPage;
 import io.loam.runtime.admin.Readiness;
 import io.loam.runtime.config.AgentConfig;
+import io.loam.runtime.config.LimitsConfig;
 import io.loam.runtime.config.TunnelConfig;
+import io.loam.runtime.config.WatchdogConfig;
 import io.loam.runtime.grpc.UpstreamChannels;
 import io.loam.runtime.identity.CaClient;
 import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.loops.EventLoops;
+import io.loam.runtime.loops.LoopWatchdog;
 import io.loam.runtime.metrics.ProcessMetrics;
 import io.loam.runtime.metrics.TrafficMetrics;
 import io.loam.runtime.time.SystemTimer;
@@ -58,8 +62,12 @@ final class Agent {
     /// What connections that were cut at the deadline get to send their resets and log lines.
     private static final Duration CUT_GRACE = Duration.ofMillis(300);
 
+    /// Exit code of a process whose event loop is lost: an internal error in the terms of sysexits(3).
+    private static final int LOOP_LOST = 70;
+
     private final AgentConfig config;
     private final EventLoops loops;
+    private final LoopWatchdog watchdog;
     private final ConnectionRegistry connections;
     private final WorkloadProxies pods;
     private final ZdsClient zds;
@@ -78,22 +86,24 @@ final class Agent {
     static Agent start(AgentConfig config) throws IOException {
         long files = ResourceLimits.raiseOpenFiles();
         SelfCheck.run(config.sockets());
-        var agent = new Agent(config);
+        var limits = LimitsConfig.within(files, ResourceLimits.openFiles());
+        var agent = new Agent(config, limits);
         agent.listen();
         agent.xds.start();
         agent.zds.start();
         log.info(
-                "agent started node={} workers={} open.files={} xds={} ca={} zds={}",
+                "agent started node={} workers={} open.files={} sockets={} xds={} ca={} zds={}",
                 config.node().nodeName(),
                 config.workers(),
                 files,
+                limits.sockets(),
                 config.controlPlane().address(),
                 config.certificateAuthority().address(),
                 config.zdsSocket());
         return agent;
     }
 
-    private Agent(AgentConfig config) {
+    private Agent(AgentConfig config, LimitsConfig limits) {
         this.config = config;
         // SplittableRandom is not safe for several threads; this one takes the calling thread's generator.
         RandomGenerator random = () -> ThreadLocalRandom.current().nextLong();
@@ -102,10 +112,16 @@ final class Agent {
         ProcessMetrics.register(registry, "ztunnel", VERSION);
 
         loops = new EventLoops(config.workers());
+        watchdog = LoopWatchdog.start(
+                loops.all(),
+                WatchdogConfig.DEFAULT,
+                readiness,
+                registry,
+                () -> Runtime.getRuntime().halt(LOOP_LOST));
         var channels = new UpstreamChannels(loops.control());
         var mesh = new MeshView();
         var workloads = new WorkloadWait(mesh);
-        connections = new ConnectionRegistry();
+        connections = new ConnectionRegistry(new ConnectionLimits(limits, registry));
         mesh.addListener(connections::onSnapshot);
 
         ca = new CaClient(channels, config.certificateAuthority(), config.certificateLifetime());
@@ -133,6 +149,7 @@ final class Agent {
                 certificates,
                 outbound,
                 inbound,
+                registry,
                 config.node().trustDomain());
         pods = new WorkloadProxies(services, readiness, registry);
         zds = new ZdsClient(config.zdsSocket(), pods, readiness, random);
@@ -228,6 +245,7 @@ final class Agent {
         xds.close();
         ca.close();
         accessLog.close();
+        watchdog.close();
         loops.close();
         log.info("drained");
     }

@@ -71,6 +71,11 @@ public final class AcceptedConnection extends ChannelInboundHandlerAdapter imple
     }
 
     @Override
+    public boolean holdsSocket() {
+        return true;
+    }
+
+    @Override
     public void handOver() {
         if (channel != null) {
             leave(channel.pipeline());

@@ -22,12 +22,23 @@ import java.util.concurrent.ConcurrentHashMap;
 /// the re-evaluation, never by neither. What both look at is the current snapshot, so comparing a snapshot with the one
 /// before it tells whether a connection that passed its check may have to be asked again.
 public final class ConnectionRegistry {
+    private final ConnectionLimits limits;
+
     private final Set<OpenConnection> open = ConcurrentHashMap.newKeySet();
 
     private final Map<EventLoop, RelaySweep> sweeps = new ConcurrentHashMap<>();
 
     /// Of the publishing thread alone.
     private MeshSnapshot previous = MeshSnapshot.EMPTY;
+
+    public ConnectionRegistry(ConnectionLimits limits) {
+        this.limits = limits;
+    }
+
+    /// What connections may hold.
+    public ConnectionLimits limits() {
+        return limits;
+    }
 
     /// On the connection's event loop, before its first check.
     public void add(OpenConnection connection) {

@@ -12,7 +12,7 @@ public enum ErrorCode {
     UNKNOWN_SOURCE(FailureFlag.IDENTITY_ERROR),
     /// The CA has not given (or not renewed) this workload's certificate.
     NO_CERTIFICATE(FailureFlag.IDENTITY_ERROR),
-    /// Too many wait for the same tunnel.
+    /// A limit is reached (`ConnectionLimits`), or too many wait for the same tunnel.
     OVERLOADED(FailureFlag.CONNECT),
 
     // What the mesh says about the destination, see RefusalReason.

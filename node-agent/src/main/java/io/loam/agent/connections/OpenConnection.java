@@ -42,6 +42,10 @@ public final class OpenConnection implements RelayListener {
     /// Why the relay was broken off, if it was.
     private @Nullable ErrorCode abortCode;
 
+    /// Sockets it was given by the limits.
+    private int sockets;
+
+    private boolean dialling;
     private boolean over;
 
     /// Whoever wants the connection.
@@ -50,6 +54,10 @@ public final class OpenConnection implements RelayListener {
         ///
         /// @param reason for logs
         void refuse(ErrorCode code, String reason);
+
+        /// Whether the caller's side is a socket of its own, so that what is dialled is the second one. A stream
+        /// shares its tunnel's.
+        boolean holdsSocket();
 
         /// The relay takes over from here on.
         void handOver();
@@ -94,11 +102,24 @@ public final class OpenConnection implements RelayListener {
 
     // --- the steps ---
 
-    /// Registers the connection and runs its first step.
+    /// Registers the connection and runs its first step, unless the pod or the node holds all it may.
     public void begin(Runnable firstStep) {
         pod.retain();
         registry.add(this); // before the first check, see ConnectionRegistry
-        guarded(firstStep);
+        guarded(() -> {
+            if (takeSocket()) {
+                firstStep.run();
+            }
+        });
+    }
+
+    private boolean takeSocket() {
+        if (!registry.limits().takeSocket(pod)) {
+            fail(ErrorCode.OVERLOADED, "too many open connections");
+            return false;
+        }
+        sockets++;
+        return true;
     }
 
     /// Runs a step, unless the connection has ended meanwhile.
@@ -143,17 +164,33 @@ public final class OpenConnection implements RelayListener {
     /// @param source see {@link Dialer#dial}
     public void dial(
             Dialer dialer, InetSocketAddress target, @Nullable InetAddress source, Consumer<DuplexChannel> connected) {
+        if (caller.holdsSocket() && !takeSocket()) {
+            return;
+        }
+        if (!registry.limits().takeDial(pod)) {
+            fail(ErrorCode.OVERLOADED, "too many dials in progress");
+            return;
+        }
+        dialling = true;
         try {
-            var dialling = dialer.dial(pod, loop, target, source);
-            pendingDial = dialling;
-            var _ = dialling.addListener(_ -> onDialled(dialling, connected));
+            var dial = dialer.dial(pod, loop, target, source);
+            pendingDial = dial;
+            var _ = dial.addListener(_ -> onDialled(dial, connected));
         } catch (IOException e) {
             fail(ErrorCode.DIAL_FAILED, "no socket: " + e.getMessage());
         }
     }
 
+    private void endDial() {
+        if (dialling) {
+            dialling = false;
+            registry.limits().giveDial(pod);
+        }
+    }
+
     private void onDialled(ChannelFuture dialled, Consumer<DuplexChannel> connected) {
         pendingDial = null;
+        endDial();
         if (over) {
             var _ = dialled.channel().close();
             return;
@@ -239,6 +276,10 @@ public final class OpenConnection implements RelayListener {
             over = true;
             if (publishing != null) {
                 publishing.remove();
+            }
+            endDial();
+            for (; sockets > 0; sockets--) {
+                registry.limits().giveSocket(pod);
             }
             registry.remove(this);
             pod.release();

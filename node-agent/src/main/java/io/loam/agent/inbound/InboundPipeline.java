@@ -45,6 +45,11 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
             return;
         }
         admission.inHandshake = true;
+        if (!services.registry().limits().takeSocket(pod)) {
+            admission.refuse(ErrorCode.OVERLOADED, "too many open connections");
+            admission.decide();
+            return;
+        }
         pod.retain();
         var _ = channel.closeFuture().addListener(_ -> admission.leave());
         channel.pipeline().addLast("tail", new TunnelTail(services.telemetry())); // notices every failure
@@ -161,6 +166,7 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
         /// The connection is closed.
         private void leave() {
             decide();
+            services.registry().limits().giveSocket(pod);
             pod.release();
         }
     }

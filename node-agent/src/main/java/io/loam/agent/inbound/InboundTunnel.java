@@ -160,6 +160,11 @@ final class InboundTunnel implements ConnectHandler {
         }
 
         @Override
+        public boolean holdsSocket() {
+            return false;
+        }
+
+        @Override
         public void handOver() {} // the stream is opened by the answer
     }
 }

@@ -29,6 +29,9 @@ public final class LocalPod {
     /// The listeners are the first holder.
     private final AtomicInteger holders = new AtomicInteger(1);
 
+    private final Quota heldSockets = new Quota();
+    private final Quota heldDials = new Quota();
+
     /// @param netns passes into the ownership of this object
     public LocalPod(String uid, WorkloadInfo info, Netns netns, SocketConfig config) {
         this.uid = uid;
@@ -73,6 +76,16 @@ public final class LocalPod {
     }
 
     private record Described(Workload workload, String baggage) {}
+
+    /// Sockets of this pod's connections and tunnels.
+    public Quota heldSockets() {
+        return heldSockets;
+    }
+
+    /// Dials in progress for this pod's connections.
+    public Quota heldDials() {
+        return heldDials;
+    }
 
     /// Announces a connection that may open sockets.
     public void retain() {

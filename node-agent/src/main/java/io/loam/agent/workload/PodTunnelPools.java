@@ -1,5 +1,6 @@
 package io.loam.agent.workload;
 
+import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.pod.LocalPod;
 import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.loops.EventLoops;
@@ -18,10 +19,17 @@ import java.util.IdentityHashMap;
 final class PodTunnelPools {
     private final LocalPod pod;
     private final CertificateSource certificates;
+    private final ConnectionLimits limits;
     private final IdentityHashMap<EventLoop, TunnelPool> pools = new IdentityHashMap<>();
 
-    PodTunnelPools(LocalPod pod, EventLoops loops, CertificateSource certificates, TunnelPoolConfig config) {
+    PodTunnelPools(
+            LocalPod pod,
+            EventLoops loops,
+            CertificateSource certificates,
+            ConnectionLimits limits,
+            TunnelPoolConfig config) {
         this.pod = pod;
+        this.limits = limits;
         this.certificates = certificates;
         for (var loop : loops.workers()) {
             pools.put(loop, new TunnelPool(loop, this::open, this::clientTls, config));
@@ -48,7 +56,17 @@ final class PodTunnelPools {
     }
 
     private Channel open(TunnelKey key) throws IOException {
-        var socket = pod.sockets().dialling(key.destination().getAddress());
+        if (!limits.takeSocket(pod)) {
+            throw new IOException("too many open connections");
+        }
+        Channel socket;
+        try {
+            socket = pod.sockets().dialling(key.destination().getAddress());
+        } catch (IOException | RuntimeException e) {
+            limits.giveSocket(pod);
+            throw e;
+        }
+        var _ = socket.closeFuture().addListener(_ -> limits.giveSocket(pod));
         pod.sockets().tunnel(socket);
         return socket;
     }

@@ -1,5 +1,6 @@
 package io.loam.agent.workload;
 
+import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.connections.ErrorCode;
 import io.loam.agent.inbound.InboundPipeline;
 import io.loam.agent.inbound.InboundTunnels;
@@ -46,7 +47,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
         this.services = services;
         identity = new SpiffeId(
                 services.trustDomain(), pod.info().namespace(), pod.info().serviceAccount());
-        pools = new PodTunnelPools(pod, services.loops(), services.certificates(), services.pools());
+        pools = new PodTunnelPools(pod, services.loops(), services.certificates(), limits(), services.pools());
     }
 
     /// Opens the listeners; returns when all of them take connections. On failure none is left and the pod is still
@@ -77,6 +78,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
                 .group(loop, loop)
                 .channelFactory(() -> socket)
                 .option(ChannelOption.SO_BACKLOG, BACKLOG)
+                .handler(services.acceptPause())
                 .childHandler(pipeline)
                 .bind(new InetSocketAddress(wildcard(), port))
                 .awaitUninterruptibly();
@@ -87,6 +89,11 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
                     bound.cause());
         }
         listeners.add(bound.channel());
+        limits().holdListener();
+    }
+
+    private ConnectionLimits limits() {
+        return services.inbound().registry().limits();
     }
 
     private InetAddress wildcard() throws IOException {
@@ -117,7 +124,10 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     }
 
     private void closeListeners() {
-        listeners.forEach(listener -> listener.close().awaitUninterruptibly());
+        listeners.forEach(listener -> {
+            listener.close().awaitUninterruptibly();
+            limits().giveListener();
+        });
         listeners.clear();
     }
 

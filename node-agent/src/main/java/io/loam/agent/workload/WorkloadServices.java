@@ -6,6 +6,7 @@ import io.loam.runtime.config.SocketConfig;
 import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.loops.EventLoops;
 import io.loam.runtime.tunnel.TunnelPoolConfig;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
 
 /// What the proxies of all pods share.
 ///
@@ -17,4 +18,18 @@ public record WorkloadServices(
         CertificateSource certificates,
         OutboundServices outbound,
         InboundServices inbound,
-        String trustDomain) {}
+        AcceptPause acceptPause,
+        String trustDomain) {
+    /// @param registry where failures to accept are counted
+    public WorkloadServices(
+            EventLoops loops,
+            SocketConfig sockets,
+            TunnelPoolConfig pools,
+            CertificateSource certificates,
+            OutboundServices outbound,
+            InboundServices inbound,
+            PrometheusRegistry registry,
+            String trustDomain) {
+        this(loops, sockets, pools, certificates, outbound, inbound, new AcceptPause(registry), trustDomain);
+    }
+}

@@ -7,6 +7,7 @@ import io.loam.agent.pod.WorkloadWait;
 import io.loam.model.mesh.MeshDelta;
 import io.loam.model.mesh.MeshView;
 import io.loam.runtime.accesslog.AccessLog;
+import io.loam.runtime.config.LimitsConfig;
 import io.loam.runtime.config.LogConfig;
 import io.loam.runtime.metrics.TrafficMetrics;
 import io.loam.runtime.time.SystemTimer;
@@ -45,7 +46,7 @@ import org.jspecify.annotations.Nullable;
 public final class ConnectionFixture implements AutoCloseable {
     public final MeshView view = new MeshView();
     public final WorkloadWait workloads = new WorkloadWait(view, Duration.ofMillis(100), Duration.ofMillis(100));
-    public final ConnectionRegistry registry = new ConnectionRegistry();
+    public final ConnectionRegistry registry;
     public final LocalPod pod = TestPods.pod("cart");
     public final HeldDialer dialer = new HeldDialer();
     public final ServerSocket application;
@@ -56,7 +57,23 @@ public final class ConnectionFixture implements AutoCloseable {
     private final ByteArrayOutputStream log = new ByteArrayOutputStream();
     private final AccessLog accessLog = new AccessLog(LogConfig.Format.PLAIN, log, metrics);
 
+    /// A registry that lets a pod hold three quarters of `sockets`, and half as many dials.
+    public static ConnectionRegistry registry(int sockets) {
+        return registry(sockets, new PrometheusRegistry());
+    }
+
+    private static ConnectionRegistry registry(int sockets, PrometheusRegistry metrics) {
+        var config = new LimitsConfig(sockets, sockets * 3 / 4, sockets / 2, sockets / 2);
+        return new ConnectionRegistry(new ConnectionLimits(config, metrics));
+    }
+
     public ConnectionFixture() throws IOException {
+        this(1000);
+    }
+
+    /// @param sockets that all connections together may hold
+    public ConnectionFixture(int sockets) throws IOException {
+        registry = registry(sockets, metrics);
         application = new ServerSocket(0, 16, InetAddress.getLoopbackAddress());
         application.setSoTimeout(10_000);
         telemetry = new Telemetry(new TrafficMetrics(metrics), accessLog, new SystemTimer());
@@ -123,6 +140,14 @@ public final class ConnectionFixture implements AutoCloseable {
                 .mapToDouble(found ->
                         ((CounterSnapshot) found).getDataPoints().getFirst().getValue())
                 .sum();
+    }
+
+    /// Refusals by the limits, with their labels.
+    public List<String> refusals() {
+        return metrics.scrape("loam_limit_refusals"::equals).stream()
+                .flatMap(found -> ((CounterSnapshot) found).getDataPoints().stream())
+                .map(point -> point.getLabels() + " " + point.getValue())
+                .toList();
     }
 
     public static void await(BooleanSupplier condition) throws InterruptedException {

@@ -44,7 +44,7 @@ class ConnectionRegistryTest {
             "deny-all", "shop", Scope.WORKLOAD_SELECTOR, Action.DENY, List.of(new Rule(List.of())), false);
 
     private final MeshView view = new MeshView();
-    private final ConnectionRegistry registry = new ConnectionRegistry();
+    private final ConnectionRegistry registry = ConnectionFixture.registry(100_000);
     private final LocalPod cart = TestPods.pod("cart");
     private final LocalPod web = TestPods.pod("web");
     private final EmbeddedChannel loop = new EmbeddedChannel();
@@ -219,6 +219,11 @@ class ConnectionRegistryTest {
             @Override
             public void refuse(ErrorCode code, String reason) {
                 cut.accept(code, reason);
+            }
+
+            @Override
+            public boolean holdsSocket() {
+                return true;
             }
 
             @Override

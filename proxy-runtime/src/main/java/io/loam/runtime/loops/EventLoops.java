@@ -41,6 +41,15 @@ public final class EventLoops implements AutoCloseable {
         return control;
     }
 
+    /// Every loop, for who watches over them.
+    public List<EventLoop> all() {
+        var all = new ArrayList<>(loops);
+        for (EventExecutor executor : control) {
+            all.add((EventLoop) executor);
+        }
+        return all;
+    }
+
     /// Stops all loops without waiting for open connections: those were drained before, or their time is over.
     @Override
     public void close() {
