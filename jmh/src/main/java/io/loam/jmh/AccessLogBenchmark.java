@@ -50,6 +50,7 @@ public class AccessLogBenchmark {
             100_000,
             Duration.ofMillis(20),
             null,
+            null,
             null);
     private long offered;
 

@@ -81,6 +81,11 @@ final class Meshes {
     }
 
     static Workload workload(int index, int service, Status status) {
+        return workload(index, service, status, List.of());
+    }
+
+    /// @param policies `namespace/name` of those that select it
+    static Workload workload(int index, int service, Status status, List<String> policies) {
         int node = index % NODES;
         return new Workload(
                 "Kubernetes//Pod/shop/workload-" + index,
@@ -102,7 +107,7 @@ final class Meshes {
                 false,
                 null,
                 Map.of(serviceKey(service), PORTS),
-                List.of(),
+                policies,
                 status,
                 Workload.DEFAULT_CLUSTER,
                 new Locality("region-0", "zone-" + node % ZONES, ""),

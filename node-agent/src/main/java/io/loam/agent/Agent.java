@@ -8,6 +8,7 @@ import io.loam.agent.inbound.InboundServices;
 import io.loam.agent.outbound.OutboundServices;
 import io.loam.agent.pod.PodDialer;
 import io.loam.agent.pod.WorkloadWait;
+import io.loam.agent.workload.PodPolicies;
 import io.loam.agent.workload.WorkloadProxies;
 import io.loam.agent.workload.WorkloadServices;
 import io.loam.agent.zds.ZdsClient;
@@ -152,6 +153,7 @@ final class Agent {
                 registry,
                 config.node().trustDomain());
         pods = new WorkloadProxies(services, readiness, registry);
+        mesh.addPreparation(new PodPolicies(pods::pods)::prepare);
         zds = new ZdsClient(config.zdsSocket(), pods, readiness, random);
         xds = new XdsClient(channels, config.controlPlane(), config.node(), mesh, readiness, registry, clock, random);
         dump = new ConfigDump(config, VERSION, mesh, certificates, pods, connections);

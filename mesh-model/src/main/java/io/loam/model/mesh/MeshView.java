@@ -3,19 +3,21 @@ package io.loam.model.mesh;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// The mesh as this program last heard it. One thread publishes, any thread reads.
 ///
 /// Take the snapshot once per decision and pass it on, so that all answers describe the same moment.
 public final class MeshView {
     private final List<Consumer<MeshSnapshot>> listeners = new CopyOnWriteArrayList<>();
+    private final List<Consumer<MeshSnapshot>> preparations = new CopyOnWriteArrayList<>();
     private volatile MeshSnapshot current = MeshSnapshot.EMPTY;
 
     public MeshSnapshot current() {
         return current;
     }
 
-    /// Makes `next` current, then tells the listeners, on this thread and in the order they came.
+    /// Has `next` prepared, makes it current, then tells the listeners, on this thread and in the order they came.
     ///
     /// @throws IllegalArgumentException if `next` is not newer than what is published now
     public void publish(MeshSnapshot next) {
@@ -23,18 +25,34 @@ public final class MeshView {
             throw new IllegalArgumentException(
                     "snapshot version: " + next.version() + " (expected: > " + current.version() + ")");
         }
+        var unprepared = tell(preparations, next);
         current = next;
-        RuntimeException bug = null;
-        for (var listener : listeners) {
-            try {
-                listener.accept(next);
-            } catch (RuntimeException e) { // one that fails must not hide the snapshot from the others
-                bug = e;
-            }
+        var bug = tell(listeners, next);
+        if (unprepared != null) {
+            throw unprepared;
         }
         if (bug != null) {
             throw bug;
         }
+    }
+
+    /// One that fails must not hide the snapshot from the others.
+    private static @Nullable RuntimeException tell(List<Consumer<MeshSnapshot>> hearers, MeshSnapshot next) {
+        RuntimeException bug = null;
+        for (var hearer : hearers) {
+            try {
+                hearer.accept(next);
+            } catch (RuntimeException e) {
+                bug = e;
+            }
+        }
+        return bug;
+    }
+
+    /// @param preparation called on the publishing thread for each snapshot just before it becomes current: the place
+    ///     for work that event loops would otherwise do when they first ask it something. Must not throw
+    public void addPreparation(Consumer<MeshSnapshot> preparation) {
+        preparations.add(preparation);
     }
 
     /// @param listener called on the publishing thread for each snapshot from now on; must not block and not

@@ -71,10 +71,9 @@ final class SnapshotBuilder {
     void apply(MeshDelta delta) {
         delta.removedWorkloads().forEach(this::removeWorkload);
         delta.removedServices().forEach(this::removeService);
-        delta.removedPolicies().forEach(key -> policies = policies.without(key));
         delta.services().forEach(this::upsert);
         delta.workloads().forEach(this::upsert);
-        delta.policies().forEach(policy -> policies = policies.with(policy));
+        policies = policies.with(delta.removedPolicies(), delta.policies());
         touched.forEach(this::followCandidates);
         touched.clear();
     }

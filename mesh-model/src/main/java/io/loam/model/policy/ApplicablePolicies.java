@@ -1,31 +1,39 @@
 package io.loam.model.policy;
 
-import io.loam.model.policy.AuthorizationPolicy.Action;
+import java.util.Arrays;
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// The policies of one workload, sorted by what they do. Immutable and shared by all workloads with the same
-/// policies.
+/// policies. Cheap to make: the work is in the {@link PolicyLayer}s.
 public final class ApplicablePolicies {
     public static final ApplicablePolicies NONE = of(List.of(), List.of());
 
-    private final PolicyTable deny;
-    private final PolicyTable allow;
-    private final CompiledPolicy[] dryRunDeny;
-    private final CompiledPolicy[] dryRunAllow;
-    private final Verdict.NotMatched notMatched;
+    /// A refusal names this many of the policies that did not match.
+    private static final int MOST_NAMED = 3;
+
+    private final PolicyLayer[] layers;
+    private final boolean dryRun;
+    private final Verdict.@Nullable NotMatched notMatched;
     private final List<String> unknown;
     private final Verdict.@Nullable Undecided undecided;
 
-    private ApplicablePolicies(List<CompiledPolicy> policies, List<String> unknown) {
-        this.deny = PolicyTable.of(select(policies, Action.DENY, false));
-        this.allow = PolicyTable.of(select(policies, Action.ALLOW, false));
-        this.dryRunDeny = select(policies, Action.DENY, true).toArray(CompiledPolicy[]::new);
-        this.dryRunAllow = select(policies, Action.ALLOW, true).toArray(CompiledPolicy[]::new);
-        this.notMatched = new Verdict.NotMatched(allow.size());
+    private ApplicablePolicies(List<PolicyLayer> layers, List<String> unknown) {
+        this.layers = layers.toArray(PolicyLayer[]::new);
+        this.dryRun = layers.stream()
+                .anyMatch(
+                        layer -> layer.dryRunDeny().size() + layer.dryRunAllow().size() > 0);
+        int allowing = layers.stream().mapToInt(layer -> layer.allow().size()).sum();
+        this.notMatched = allowing == 0
+                ? null
+                : new Verdict.NotMatched(
+                        allowing,
+                        layers.stream()
+                                .flatMap(layer -> layer.allow().inOrder().stream())
+                                .limit(MOST_NAMED)
+                                .map(CompiledPolicy::key)
+                                .toList());
         this.unknown = List.copyOf(unknown);
         this.undecided = unknown.isEmpty() ? null : new Verdict.Undecided(unknown.getFirst());
     }
@@ -34,17 +42,14 @@ public final class ApplicablePolicies {
     ///     keys
     /// @param unknown `namespace/name` of policies that the workload names and nobody has sent (yet)
     public static ApplicablePolicies of(Collection<CompiledPolicy> policies, List<String> unknown) {
-        var sorted = policies.stream()
-                .sorted(Comparator.comparing(policy -> policy.source().key()))
-                .toList();
-        return new ApplicablePolicies(sorted, unknown);
+        return ofLayers(List.of(PolicyLayer.of(policies)), unknown);
     }
 
-    private static List<CompiledPolicy> select(List<CompiledPolicy> policies, Action action, boolean dryRun) {
-        return policies.stream()
-                .filter(policy ->
-                        policy.source().action() == action && policy.source().dryRun() == dryRun)
-                .toList();
+    /// @param layers that have no policy in common; verdicts name the first that matches in the first layer that has
+    /// one
+    /// @param unknown see {@link #of}
+    public static ApplicablePolicies ofLayers(List<PolicyLayer> layers, List<String> unknown) {
+        return new ApplicablePolicies(layers, unknown);
     }
 
     /// Policies that the workload names and that are not known. Where ztunnel skips them with a warning (wire
@@ -55,34 +60,23 @@ public final class ApplicablePolicies {
 
     /// Whether {@link Authorizer#dryRun} can have anything to say.
     public boolean hasDryRun() {
-        return dryRunDeny.length + dryRunAllow.length > 0;
+        return dryRun;
     }
 
     /// Everything that applies, for dumps.
     public List<AuthorizationPolicy> all() {
-        return Stream.of(deny.inOrder(), allow.inOrder(), List.of(dryRunDeny), List.of(dryRunAllow))
-                .flatMap(List::stream)
+        return Arrays.stream(layers)
+                .flatMap(PolicyLayer::all)
                 .map(CompiledPolicy::source)
                 .toList();
     }
 
-    PolicyTable deny() {
-        return deny;
+    PolicyLayer[] layers() {
+        return layers;
     }
 
-    PolicyTable allow() {
-        return allow;
-    }
-
-    CompiledPolicy[] dryRunDeny() {
-        return dryRunDeny;
-    }
-
-    CompiledPolicy[] dryRunAllow() {
-        return dryRunAllow;
-    }
-
-    Verdict.NotMatched notMatched() {
+    /// Null where no ALLOW policy is enforced.
+    Verdict.@Nullable NotMatched notMatched() {
         return notMatched;
     }
 

@@ -11,6 +11,13 @@ import org.jspecify.annotations.Nullable;
 
 /// One {@link Match}, with addresses as masked numbers and ports as arrays. Comparing allocates nothing.
 final class CompiledMatch {
+    // Nearly all fields are empty, and a mesh has many matches: they share what is empty.
+    private static final StringMatch[] NO_TEXTS = {};
+    private static final PrincipalMatch[] NO_PRINCIPALS = {};
+    private static final ServiceAccountMatch[] NO_ACCOUNTS = {};
+    private static final MaskedBlock[] NO_BLOCKS = {};
+    private static final int[] NO_PORTS = {};
+
     private final boolean hasFields;
     private final StringMatch[] namespaces;
     private final StringMatch[] notNamespaces;
@@ -27,12 +34,12 @@ final class CompiledMatch {
 
     private CompiledMatch(Match match) {
         hasFields = !match.equals(Match.NOTHING);
-        namespaces = match.namespaces().toArray(StringMatch[]::new);
-        notNamespaces = match.notNamespaces().toArray(StringMatch[]::new);
+        namespaces = texts(match.namespaces());
+        notNamespaces = texts(match.notNamespaces());
         principals = principals(match.principals());
         notPrincipals = principals(match.notPrincipals());
-        serviceAccounts = match.serviceAccounts().toArray(ServiceAccountMatch[]::new);
-        notServiceAccounts = match.notServiceAccounts().toArray(ServiceAccountMatch[]::new);
+        serviceAccounts = accounts(match.serviceAccounts());
+        notServiceAccounts = accounts(match.notServiceAccounts());
         sourceIps = blocks(match.sourceIps());
         notSourceIps = blocks(match.notSourceIps());
         destinationIps = blocks(match.destinationIps());
@@ -116,16 +123,30 @@ final class CompiledMatch {
         return false;
     }
 
+    private static StringMatch[] texts(List<StringMatch> matches) {
+        return matches.isEmpty() ? NO_TEXTS : matches.toArray(StringMatch[]::new);
+    }
+
+    private static ServiceAccountMatch[] accounts(List<ServiceAccountMatch> matches) {
+        return matches.isEmpty() ? NO_ACCOUNTS : matches.toArray(ServiceAccountMatch[]::new);
+    }
+
     private static PrincipalMatch[] principals(List<StringMatch> matches) {
-        return matches.stream().map(PrincipalMatch::new).toArray(PrincipalMatch[]::new);
+        return matches.isEmpty()
+                ? NO_PRINCIPALS
+                : matches.stream().map(PrincipalMatch::new).toArray(PrincipalMatch[]::new);
     }
 
     private static MaskedBlock[] blocks(List<CidrBlock> blocks) {
-        return blocks.stream().map(MaskedBlock::of).toArray(MaskedBlock[]::new);
+        return blocks.isEmpty()
+                ? NO_BLOCKS
+                : blocks.stream().map(MaskedBlock::of).toArray(MaskedBlock[]::new);
     }
 
     private static int[] ports(Set<Integer> ports) {
-        return ports.stream().mapToInt(Integer::intValue).sorted().toArray();
+        return ports.isEmpty()
+                ? NO_PORTS
+                : ports.stream().mapToInt(Integer::intValue).sorted().toArray();
     }
 
     /// Compares with `<trust domain>/ns/<namespace>/sa/<service account>` piece by piece, because putting the

@@ -19,7 +19,7 @@ public record Match(
         List<CidrBlock> notDestinationIps,
         Set<Integer> destinationPorts,
         Set<Integer> notDestinationPorts) {
-    /// No field at all; start `with…` from here.
+    /// No field at all.
     public static final Match NOTHING = new Match(
             List.of(), List.of(), List.of(), List.of(), List.of(), List.of(), List.of(), List.of(), List.of(),
             List.of(), Set.of(), Set.of());

@@ -1,5 +1,7 @@
 package io.loam.model.policy;
 
+import java.util.List;
+
 /// The answer of {@link Authorizer}. Instances are built with the snapshot, so that deciding allocates nothing.
 public sealed interface Verdict {
     /// @param policy `namespace/name` of the ALLOW policy that matched, or "" where no ALLOW policy applies
@@ -12,7 +14,12 @@ public sealed interface Verdict {
     /// ALLOW policies apply and none matched.
     ///
     /// @param policies how many were tried
-    record NotMatched(int policies) implements Verdict {}
+    /// @param first `namespace/name` of the first of them, three at most
+    record NotMatched(int policies, List<String> first) implements Verdict {
+        public NotMatched {
+            first = List.copyOf(first);
+        }
+    }
 
     /// The workload names a policy that nobody has sent (yet), so what it would say is not known. A refusal, since
     /// leaving the policy out would open what it closes; but one that may pass by itself: new connections are worth

@@ -26,6 +26,7 @@ import io.loam.model.workload.Workload.TunnelProtocol;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.stream.IntStream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
@@ -178,6 +179,70 @@ final class MeshSnapshotTest {
         assertThat(applicable.all()).containsExactlyInAnyOrder(global, ofNamespace, named);
         assertThat(applicable.unknown()).containsExactly("shop/late");
         assertThat(mesh.policiesFor(workload)).isSameAs(applicable);
+    }
+
+    /// A list of thousands must not be compared name by name for each connection, nor its answer outlive its list.
+    @Test
+    void answersAtOnceForAWorkloadThatNamesManyPolicies() {
+        var names = IntStream.range(0, 40).mapToObj(i -> "shop/p" + i).toList();
+        var delta = MeshDelta.builder();
+        names.forEach(name -> delta.upsert(policy(name.substring(5), "shop", Scope.WORKLOAD_SELECTOR)));
+        var mesh = MeshSnapshot.EMPTY.apply(delta.build());
+        var many = pod("cart", "10.0.0.1").with(w -> w.policies = names).build();
+        var another = pod("pay", "10.0.0.2").with(w -> w.policies = names).build();
+        var fewer = pod("cart", "10.0.0.1")
+                .with(w -> w.policies = names.subList(0, 30))
+                .build();
+
+        assertThat(mesh.policiesFor(many).all()).hasSize(40);
+        assertThat(mesh.policiesFor(many)).isSameAs(mesh.policiesFor(many)).isSameAs(mesh.policiesFor(another));
+        assertThat(mesh.policiesFor(fewer).all()).hasSize(30);
+        assertThat(mesh.policiesFor(many).all()).hasSize(40);
+    }
+
+    /// A policy that is named and applies anyway is asked once: two of them would be counted as two.
+    @Test
+    void appliesOnceWhatIsNamedAndAppliesAnyway() {
+        var mesh = mesh(
+                policy("global", "loam-system", Scope.GLOBAL),
+                policy("ns", "shop", Scope.NAMESPACE),
+                policy("other", "bank", Scope.NAMESPACE));
+        var workload = pod("cart", "10.0.0.1")
+                .with(w -> w.policies = List.of("loam-system/global", "shop/ns", "bank/other"))
+                .build();
+
+        assertThat(mesh.policiesFor(workload).all())
+                .extracting(AuthorizationPolicy::name)
+                .containsExactly("global", "ns", "other");
+    }
+
+    /// Where nothing changed nothing is built again; 10,000 policies of one namespace cost no other anything.
+    @Test
+    void keepsPoliciesThatDidNotChange() {
+        var mesh = mesh(policy("p", "bank", Scope.NAMESPACE), policy("q", "shop", Scope.NAMESPACE));
+
+        var same = mesh.apply(MeshDelta.builder()
+                .upsert(policy("p", "bank", Scope.NAMESPACE))
+                .removePolicy("shop/nobody")
+                .build());
+
+        assertThat(same.policyVersion()).isEqualTo(mesh.policyVersion());
+        assertThat(same.policyIndex()).isSameAs(mesh.policyIndex());
+    }
+
+    @Test
+    void preparesASnapshotBeforeItIsCurrent() {
+        var view = new MeshView();
+        var heard = new ArrayList<String>();
+        view.addListener(mesh -> heard.add("heard " + view.current().version()));
+        view.addPreparation(mesh -> heard.add("prepared " + view.current().version()));
+        view.addPreparation(mesh -> {
+            throw new IllegalStateException("bug");
+        });
+
+        assertThatThrownBy(() -> view.publish(mesh(pod("cart", "10.0.0.1")))).hasMessage("bug");
+
+        assertThat(heard).containsExactly("prepared 0", "heard 1");
     }
 
     @Test

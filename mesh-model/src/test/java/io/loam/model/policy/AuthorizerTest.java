@@ -104,7 +104,7 @@ final class AuthorizerTest {
 
     @Test
     void neverMatchesAPolicyWithoutRules() {
-        assertThat(decide(policy("p", Action.ALLOW, false))).isEqualTo(new Verdict.NotMatched(1));
+        assertThat(decide(policy("p", Action.ALLOW, false))).isEqualTo(new Verdict.NotMatched(1, List.of("shop/p")));
         assertThat(decide(policy("p", Action.DENY, false))).isEqualTo(new Verdict.Allowed(""));
     }
 
@@ -143,7 +143,7 @@ final class AuthorizerTest {
         assertThat(decide(allow("a", clause(Match.NOTHING)), allow("b", anything())))
                 .isEqualTo(new Verdict.Allowed("shop/b"));
         assertThat(decide(allow("a", clause(Match.NOTHING)), allow("b", clause(Match.NOTHING))))
-                .isEqualTo(new Verdict.NotMatched(2));
+                .isEqualTo(new Verdict.NotMatched(2, List.of("shop/a", "shop/b")));
     }
 
     @Test
@@ -175,14 +175,15 @@ final class AuthorizerTest {
         var dryAllowNothing = policy("n", Action.ALLOW, true);
         assertThat(decide(dryDeny, dryAllowNothing)).isEqualTo(new Verdict.Allowed(""));
         assertThat(findings(dryDeny, dryAllow))
-                .containsExactly(new DryRunFinding.WouldDeny("shop/d", 0), new DryRunFinding.WouldAllow("shop/a"));
+                .containsExactly(new DryRunFinding.WouldDeny("shop/d", 0), new DryRunFinding.WouldAllow("shop/a", 0));
         assertThat(findings(dryAllowNothing)).containsExactly(new DryRunFinding.NoneWouldAllow(1));
     }
 
     @Test
     void enforcesRealPoliciesBesideDryRunOnes() {
         var dryAllow = policy("a", Action.ALLOW, true, new Rule(List.of()));
-        assertThat(decide(dryAllow, allow("b", clause(Match.NOTHING)))).isEqualTo(new Verdict.NotMatched(1));
+        assertThat(decide(dryAllow, allow("b", clause(Match.NOTHING))))
+                .isEqualTo(new Verdict.NotMatched(1, List.of("shop/b")));
     }
 
     @Property
@@ -204,7 +205,7 @@ final class AuthorizerTest {
         match.sources.add(block.toString());
         var policy = deny("p", clause(match.build()));
         var connection = new ConnectionAttributes(null, other, base, 1);
-        assertThat(policy.firstMatchingRule(connection) == 0)
+        assertThat(policy.matches(0, connection))
                 .isEqualTo(block.contains(other.toInetAddress()))
                 .isEqualTo(bit >= block.prefixLength());
     }

@@ -125,7 +125,9 @@ public final class ConnectionRegistry {
         return switch (verdict) {
             case Verdict.Allowed(var policy) -> policy.isEmpty() ? "no policy applies" : "allowed by " + policy;
             case Verdict.Denied(var policy, var rule) -> "denied by " + policy + " rule " + rule;
-            case Verdict.NotMatched(var policies) -> "none of " + policies + " allow policies matched";
+            case Verdict.NotMatched(var policies, var first) ->
+                "none of " + policies + " allow policies matched: " + String.join(", ", first)
+                        + (policies > first.size() ? ", …" : "");
             case Verdict.Undecided(var policy) -> "policy " + policy + " not received";
         };
     }

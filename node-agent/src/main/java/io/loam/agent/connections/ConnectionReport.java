@@ -1,6 +1,7 @@
 package io.loam.agent.connections;
 
 import io.loam.model.identity.SpiffeId;
+import io.loam.model.policy.DryRunFinding;
 import io.loam.model.service.Service;
 import io.loam.model.workload.Workload;
 import io.loam.runtime.accesslog.AccessLogEntry;
@@ -14,6 +15,8 @@ import io.loam.runtime.relay.RelayEnd;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,6 +40,7 @@ public final class ConnectionReport {
     private @Nullable Service service;
     private @Nullable Workload destination;
     private @Nullable SpiffeId destinationIdentity;
+    private @Nullable String dryRun;
     private TrafficMetrics.@Nullable OpenConnection counters;
     private boolean ended;
 
@@ -66,6 +70,22 @@ public final class ConnectionReport {
         destination = workload;
         this.service = service;
         destinationIdentity = identity;
+    }
+
+    /// What dry-run policies would have done: counted now, logged with the end. Once per connection, with its verdict.
+    public void dryRun(List<DryRunFinding> findings) {
+        if (!findings.isEmpty()) {
+            findings.forEach(telemetry.metrics()::dryRun);
+            dryRun = findings.stream().map(ConnectionReport::describe).collect(Collectors.joining(", "));
+        }
+    }
+
+    private static String describe(DryRunFinding finding) {
+        return switch (finding) {
+            case DryRunFinding.WouldDeny(var policy, var rule) -> "would be denied by " + policy + " rule " + rule;
+            case DryRunFinding.WouldAllow(var policy, var rule) -> "would be allowed by " + policy + " rule " + rule;
+            case DryRunFinding.NoneWouldAllow(var policies) -> "none of " + policies + " allow policies would match";
+        };
     }
 
     public InetSocketAddress sourceAddress() {
@@ -180,7 +200,8 @@ public final class ConnectionReport {
                         toApplication,
                         kind == Kind.REFUSED ? null : Duration.between(began, now),
                         error,
-                        code));
+                        code,
+                        dryRun));
     }
 
     private TrafficLabels labels() {

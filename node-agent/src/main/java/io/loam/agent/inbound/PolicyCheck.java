@@ -40,14 +40,18 @@ final class PolicyCheck {
             connection.fail(ErrorCode.UNKNOWN_SOURCE, "local workload " + pod + " is not known any more");
             return;
         }
-        switch (Authorizer.decide(mesh.policiesFor(local), attributes)) {
-            case Verdict.Allowed _ -> allowed.accept(local);
-            case Verdict.Undecided _
-            when !waitedForPolicies -> {
-                waitedForPolicies = true;
-                services.workloads().awaitPolicies(pod, connection.loop(), () -> connection.guarded(this::ask));
-            }
-            case Verdict refusal -> connection.fail(ErrorCode.of(refusal), ConnectionRegistry.describe(refusal));
+        var policies = mesh.policiesFor(local);
+        var verdict = Authorizer.decide(policies, attributes);
+        if (verdict instanceof Verdict.Undecided && !waitedForPolicies) {
+            waitedForPolicies = true;
+            services.workloads().awaitPolicies(pod, connection.loop(), () -> connection.guarded(this::ask));
+            return;
+        }
+        connection.report().dryRun(Authorizer.dryRun(policies, attributes));
+        if (verdict.allows()) {
+            allowed.accept(local);
+        } else {
+            connection.fail(ErrorCode.of(verdict), ConnectionRegistry.describe(verdict));
         }
     }
 }

@@ -38,7 +38,12 @@ public final class WorkloadProxies implements PodLifecycle {
     private boolean draining;
 
     public WorkloadProxies(WorkloadServices services, Readiness readiness, PrometheusRegistry registry) {
-        this(services.sockets(), pod -> WorkloadProxy.start(pod, services), readiness, registry);
+        this(services.sockets(), pod -> start(pod, services), readiness, registry);
+    }
+
+    private static RunningProxy start(LocalPod pod, WorkloadServices services) throws IOException {
+        var _ = PodPolicies.workOut(pod, services.inbound().mesh().current()); // not with its first connection
+        return WorkloadProxy.start(pod, services);
     }
 
     /// @param starter opens the listeners of a pod
@@ -144,6 +149,11 @@ public final class WorkloadProxies implements PodLifecycle {
     public synchronized void drain() {
         draining = true;
         active.values().forEach(RunningProxy::stop);
+    }
+
+    /// All pods there are now.
+    public synchronized List<LocalPod> pods() {
+        return active.values().stream().map(RunningProxy::pod).toList();
     }
 
     /// For the configuration dump.

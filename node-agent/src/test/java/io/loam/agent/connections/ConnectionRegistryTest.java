@@ -200,8 +200,10 @@ class ConnectionRegistryTest {
         assertThat(ConnectionRegistry.describe(new Verdict.Allowed(""))).isEqualTo("no policy applies");
         assertThat(ConnectionRegistry.describe(new Verdict.Allowed("shop/a"))).isEqualTo("allowed by shop/a");
         assertThat(ConnectionRegistry.describe(new Verdict.Denied("shop/d", 2))).isEqualTo("denied by shop/d rule 2");
-        assertThat(ConnectionRegistry.describe(new Verdict.NotMatched(3)))
-                .isEqualTo("none of 3 allow policies matched");
+        assertThat(ConnectionRegistry.describe(new Verdict.NotMatched(2, List.of("shop/a", "shop/b"))))
+                .isEqualTo("none of 2 allow policies matched: shop/a, shop/b");
+        assertThat(ConnectionRegistry.describe(new Verdict.NotMatched(4, List.of("shop/a", "shop/b", "shop/c"))))
+                .isEqualTo("none of 4 allow policies matched: shop/a, shop/b, shop/c, …");
     }
 
     private void open(LocalPod pod, String name) {

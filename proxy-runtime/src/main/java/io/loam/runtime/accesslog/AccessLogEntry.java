@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// @param bytesSent to the peer, as seen from this proxy's own application
 /// @param error what went wrong, or null
 /// @param code short, stable name of the reason, or null
+/// @param dryRun what dry-run policies would have done, or null; nothing of it was enforced
 public record AccessLogEntry(
         Kind kind,
         Instant time,
@@ -31,7 +32,8 @@ public record AccessLogEntry(
         long bytesReceived,
         @Nullable Duration duration,
         @Nullable String error,
-        @Nullable String code) {
+        @Nullable String code,
+        @Nullable String dryRun) {
     public enum Kind {
         COMPLETE("info", "connection complete"),
         FAILED("error", "connection complete"),

@@ -60,6 +60,7 @@ final class AccessLogFormat {
         }
         quoted(out, start, "error", text(entry.error()));
         quoted(out, start, "code", text(entry.code()));
+        quoted(out, start, "dry_run", text(entry.dryRun()));
         if (json) {
             out.append('}');
         }

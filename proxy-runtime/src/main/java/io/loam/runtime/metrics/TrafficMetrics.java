@@ -1,5 +1,6 @@
 package io.loam.runtime.metrics;
 
+import io.loam.model.policy.DryRunFinding;
 import io.prometheus.metrics.core.datapoints.CounterDataPoint;
 import io.prometheus.metrics.core.datapoints.GaugeDataPoint;
 import io.prometheus.metrics.core.metrics.Counter;
@@ -24,6 +25,7 @@ public final class TrafficMetrics {
     private final Counter sent;
     private final Gauge sockets;
     private final Counter bugs;
+    private final Counter dryRuns;
 
     public TrafficMetrics(PrometheusRegistry registry) {
         opened = traffic("istio_tcp_connections_opened", "TCP connections opened", registry);
@@ -39,6 +41,11 @@ public final class TrafficMetrics {
         bugs = Counter.builder()
                 .name("loam_connection_bugs")
                 .help("Connections ended by an error in the proxy itself")
+                .register(registry);
+        dryRuns = Counter.builder()
+                .name("loam_policy_dry_run")
+                .help("Connections to pods of this node that a dry-run policy would have allowed or denied")
+                .labelNames("policy", "verdict")
                 .register(registry);
     }
 
@@ -78,6 +85,16 @@ public final class TrafficMetrics {
         var made = new Pair(labels);
         pairs.put(key, made);
         return made;
+    }
+
+    /// What a dry-run policy would have done to a connection. One series per policy that matched something and one for
+    /// connections that no dry-run ALLOW policy matched.
+    public void dryRun(DryRunFinding finding) {
+        switch (finding) {
+            case DryRunFinding.WouldDeny(var policy, _) -> dryRuns.labelValues(policy, "deny").inc();
+            case DryRunFinding.WouldAllow(var policy, _) -> dryRuns.labelValues(policy, "allow").inc();
+            case DryRunFinding.NoneWouldAllow _ -> dryRuns.labelValues("none", "deny").inc();
+        }
     }
 
     /// An error in the proxy itself ended a connection.

@@ -44,7 +44,8 @@ class AccessLogGoldenTest {
                 dst.workload="cart-7f-z9" dst.namespace="shop" \
                 dst.identity="spiffe://cluster.local/ns/shop/sa/cart" dst.cluster="Kubernetes" \
                 direction="inbound" bytes_sent=0 bytes_recv=0 duration="1ms" \
-                error="denied by shop/\\"deny\\\\all\\"\\u000arule 0" code="POLICY_DENIED"
+                error="denied by shop/\\"deny\\\\all\\"\\u000arule 0" code="POLICY_DENIED" \
+                dry_run="would be denied by shop/later rule 1"
                 """);
     }
 

@@ -68,6 +68,7 @@ public final class Samples {
                 3400,
                 Duration.ofMillis(12),
                 null,
+                null,
                 null);
     }
 
@@ -88,7 +89,8 @@ public final class Samples {
                 0,
                 Duration.ofNanos(1_999_999),
                 "denied by shop/\"deny\\all\"\nrule 0",
-                "POLICY_DENIED");
+                "POLICY_DENIED",
+                "would be denied by shop/later rule 1");
     }
 
     static AccessLogEntry plaintext() {
@@ -107,6 +109,7 @@ public final class Samples {
                 7,
                 9,
                 Duration.ofSeconds(61),
+                null,
                 null,
                 null);
     }
@@ -128,7 +131,8 @@ public final class Samples {
                 0,
                 null,
                 "no certificate",
-                "NO_CERTIFICATE");
+                "NO_CERTIFICATE",
+                null);
     }
 
     private static InetSocketAddress at(String address, int port) {

@@ -3,6 +3,7 @@ package io.loam.runtime.metrics;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.model.identity.SpiffeId;
+import io.loam.model.policy.DryRunFinding;
 import io.loam.model.workload.Workload;
 import io.loam.runtime.accesslog.Samples;
 import io.loam.runtime.admin.HttpRequest;
@@ -42,6 +43,19 @@ class TrafficMetricsGoldenTest {
 
     private final PrometheusRegistry registry = new PrometheusRegistry();
     private final TrafficMetrics metrics = new TrafficMetrics(registry);
+
+    @Test
+    void whatDryRunPoliciesWouldHaveDone() {
+        metrics.dryRun(new DryRunFinding.WouldDeny("shop/later", 0));
+        metrics.dryRun(new DryRunFinding.WouldDeny("shop/later", 3));
+        metrics.dryRun(new DryRunFinding.WouldAllow("shop/some", 1));
+        metrics.dryRun(new DryRunFinding.NoneWouldAllow(2));
+
+        assertThat(scrape())
+                .contains("loam_policy_dry_run_total{policy=\"shop/later\",verdict=\"deny\"} 2.0")
+                .contains("loam_policy_dry_run_total{policy=\"shop/some\",verdict=\"allow\"} 1.0")
+                .contains("loam_policy_dry_run_total{policy=\"none\",verdict=\"deny\"} 1.0");
+    }
 
     @Test
     void aTunnelledConnection() {

@@ -97,7 +97,7 @@ class MeshAssemblyTest {
                 Scope.NAMESPACE,
                 Action.ALLOW,
                 b -> b.addRulesBuilder().addClausesBuilder().addMatchesBuilder().addDestinationPorts(70_000)));
-        assertThat(verdict()).isEqualTo(new Verdict.NotMatched(1));
+        assertThat(verdict()).isEqualTo(new Verdict.NotMatched(1, List.of("shop/broken")));
 
         policies(policy("shop/open", Scope.NAMESPACE, Action.ALLOW));
         assertThat(verdict()).isEqualTo(new Verdict.Allowed("shop/open"));
