@@ -32,13 +32,14 @@ import org.openjdk.jmh.annotations.State;
 /// Question: does a decision get slower with the number of policies that apply to a workload? A user with one
 /// policy per caller has thousands of them, in one namespace or selecting one workload.
 ///
-/// Expected: no. At most 2 µs with 10,000 policies of 10 rules each, and 0 B, because rules are found by what they match.
+/// Expected: no. At most 2 µs with 10,000 policies of 10 rules each, and 0 B, because rules are found by what
+/// they match.
 ///
-/// The ten rules of a policy allow (or deny, one policy in five): an identity; the identities of a namespace by prefix;
-/// an account anywhere by suffix; an account; a namespace on a port; namespaces by prefix; an address but not one
-/// namespace; a block on two ports; an identity in a when-condition beside a port that all rules name; a destination on a
-/// port. Each names somebody else, as users' rules do. What cannot be found (only negations, only `*`) is not here: such a
-/// rule is asked each time, 5 to 10 ns.
+/// The ten rules of a policy allow (or deny, one policy in five): an identity; the identities of a namespace by
+/// prefix; an account anywhere by suffix; an account; a namespace on a port; namespaces by prefix; an address but
+/// not one namespace; a block on two ports; an identity beside a port that all rules name; a destination on a
+/// port. Each names somebody else, as users' rules do. What cannot be found (only negations, only `*`) is not
+/// here: such a rule is asked each time.
 @State(Scope.Benchmark)
 public class PolicyBenchmark {
     private static final int RULES = 10;

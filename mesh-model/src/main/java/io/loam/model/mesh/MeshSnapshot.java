@@ -172,9 +172,8 @@ public final class MeshSnapshot {
     }
 
     /// What decides about connections to `workload`. When first asked for a namespace and list of policies it
-    /// allocates,
-    /// and takes as long as indexing the policies of that list takes: ask before the snapshot is published
-    /// ({@link MeshView#addPreparation}) for workloads whose event loops will.
+    /// allocates, and takes as long as indexing the policies of that list takes: ask before the snapshot is
+    /// published ({@link MeshView#addPreparation}) for workloads whose event loops will.
     public ApplicablePolicies policiesFor(Workload workload) {
         return policies.applicableTo(workload);
     }

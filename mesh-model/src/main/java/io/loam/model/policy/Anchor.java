@@ -181,9 +181,8 @@ sealed interface Anchor {
         return from == text.length() ? null : Set.of(new Namespace(new Prefix(text.substring(from))));
     }
 
-    /// `…/shop/sa/cart` is for one account of one namespace, `…/cart` for accounts of this name, `art` for those that
-    /// end
-    /// so.
+    /// `…/shop/sa/cart` is for one account of one namespace, `…/cart` for accounts of this name, `art` for
+    /// those that end so.
     private static @Nullable Set<Anchor> ofPrincipalSuffix(String text) {
         int slash = text.lastIndexOf('/');
         if (slash < 0) {

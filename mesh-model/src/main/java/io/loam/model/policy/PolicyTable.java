@@ -16,17 +16,15 @@ import org.jspecify.annotations.Nullable;
 
 /// The rules of policies of one action in the order in which they are asked, found by what they match.
 ///
-/// Design. Thousands of policies in one namespace are usual where each names its callers, and asking each about each
-/// connection made a decision cost half a millisecond. So a rule is filed under its {@link Anchor}s, and a connection
-/// asks only what is filed under what it has: its identity, its namespace and account, its addresses and its port.
-/// Rules without anchors (negations, `*`, rules for everybody) are always asked. Rules are counted through all
-/// policies,
-/// and every drawer holds their numbers in ascending order: the first match in the order of all policies comes out, as
-/// if
-/// they had been asked one by one.
+/// Design. Thousands of policies in one namespace are usual where each names its callers, and asking each about
+/// each connection made a decision cost half a millisecond. So a rule is filed under its {@link Anchor}s, and a
+/// connection asks only what is filed under what it has: its identity, its namespace and account, its addresses
+/// and its port. Rules without anchors (negations, `*`, rules for everybody) are always asked. Rules are
+/// counted through all policies, and every drawer holds their numbers in ascending order: the first match in
+/// the order of all policies comes out, as if they had been asked one by one.
 ///
-/// Asking allocates nothing: keys are there already, or compared as numbers. Making a table of 100,000 rules takes a
-/// tenth of a second, so it is made with the snapshot ({@link PolicyLayer}) and never on an event loop.
+/// Asking allocates nothing: keys are there already, or compared as numbers. Making a table of 100,000 rules
+/// takes a tenth of a second, so it is made with the snapshot ({@link PolicyLayer}) and never on an event loop.
 final class PolicyTable {
     /// Fewer rules are asked one by one; finding them takes longer.
     private static final int FEWEST_FILED = 8;

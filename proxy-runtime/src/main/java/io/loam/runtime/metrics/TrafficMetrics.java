@@ -91,9 +91,12 @@ public final class TrafficMetrics {
     /// connections that no dry-run ALLOW policy matched.
     public void dryRun(DryRunFinding finding) {
         switch (finding) {
-            case DryRunFinding.WouldDeny(var policy, _) -> dryRuns.labelValues(policy, "deny").inc();
-            case DryRunFinding.WouldAllow(var policy, _) -> dryRuns.labelValues(policy, "allow").inc();
-            case DryRunFinding.NoneWouldAllow _ -> dryRuns.labelValues("none", "deny").inc();
+            case DryRunFinding.WouldDeny would ->
+                dryRuns.labelValues(would.policy(), "deny").inc();
+            case DryRunFinding.WouldAllow would ->
+                dryRuns.labelValues(would.policy(), "allow").inc();
+            case DryRunFinding.NoneWouldAllow _ ->
+                dryRuns.labelValues("none", "deny").inc();
         }
     }
 
