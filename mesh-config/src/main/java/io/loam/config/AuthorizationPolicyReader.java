@@ -22,20 +22,35 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// Reads AuthorizationPolicy. Whatever cannot be read rejects the whole policy: half a policy would allow or deny
-/// something nobody wrote.
+/// Reads AuthorizationPolicy. Whatever cannot be read rejects the whole policy: half a policy would allow or
+/// deny something nobody wrote.
 final class AuthorizationPolicyReader {
     private static final int MOST_TARGETS = 16;
     private static final String PRINCIPAL =
             "<trust domain>/ns/<namespace>/sa/<service account> without spiffe://, or with * at one end, or *";
+    /// Of `<trust domain>/ns/<namespace>/sa/<service account>`; what is empty here is a name.
+    private static final List<String> PRINCIPAL_PARTS = List.of("", "ns", "", "sa", "");
+
     private static final String NAME_PATTERN = "a name, or with * at one end, or *";
+    private static final String NAMESPACE_CHARACTERS = "a-z 0-9 -";
+    private static final String TRUST_DOMAIN_CHARACTERS = "a-z A-Z 0-9 . _ -";
     private static final String CIDR = "an IP address or CIDR block such as 10.0.0.0/8 or fd00::/8";
+    /// The second wins.
+    private static final List<String> DRY_RUN_ANNOTATIONS = List.of("istio.io/dry-run", "loam.io/dry-run");
+
+    private static final Map<String, List<String>> TARGET_GROUPS = Map.of(
+            "Gateway", List.of("gateway.networking.k8s.io"),
+            "GatewayClass", List.of("gateway.networking.k8s.io"),
+            "Service", List.of("", "core"),
+            "ServiceEntry", List.of("networking.istio.io"));
     private static final Map<String, Action> ACTIONS = new TreeMap<>(
             Map.of("ALLOW", Action.ALLOW, "DENY", Action.DENY, "AUDIT", Action.AUDIT, "CUSTOM", Action.CUSTOM));
     private static final List<String> SOURCE_HTTP =
             List.of("requestPrincipals", "notRequestPrincipals", "remoteIpBlocks", "notRemoteIpBlocks");
+    private static final Set<String> REMOTE_BLOCKS = Set.of("remoteIpBlocks", "notRemoteIpBlocks");
     private static final List<String> OPERATION_HTTP =
             List.of("hosts", "notHosts", "methods", "notMethods", "paths", "notPaths");
     private static final Set<String> HTTP_KEYS = Set.of(
@@ -51,20 +66,24 @@ final class AuthorizationPolicyReader {
 
     static AuthorizationPolicyObject read(YamlMapping root) {
         var meta = MetadataReader.read(root, true);
-        boolean dryRun = Boolean.parseBoolean(meta.annotations()
-                .getOrDefault("loam.io/dry-run", meta.annotations().get("istio.io/dry-run")));
+        boolean dryRun = isDryRun(root);
         var spec = root.mapping("spec");
         if (spec == null) { // the same as `spec: {}`: nothing is allowed
             return new AuthorizationPolicyObject(meta, Map.of(), List.of(), Action.ALLOW, List.of(), dryRun);
         }
         var selector = Selectors.labelSelector(spec, "selector");
-        var targets = targets(spec);
+        var targets = targets(spec, meta);
         if (!targets.isEmpty() && !selector.isEmpty()) {
             spec.reject("selector", Selectors.shown(selector), "either selector or targetRefs", "");
         }
         var action = spec.oneOf("action", Action.ALLOW, ACTIONS);
         if (action == Action.CUSTOM ? !spec.has("provider") : spec.has("provider")) {
             spec.reject("provider", spec.describe("provider"), "a provider for action CUSTOM, and only for it", "");
+        }
+        var provider = spec.mapping("provider");
+        if (provider != null) {
+            var _ = provider.requiredText("name", "the name of a provider");
+            provider.finish();
         }
         var written = spec.mappings("rules");
         if (written.isEmpty() && (action == Action.DENY || action == Action.CUSTOM)) {
@@ -79,7 +98,29 @@ final class AuthorizationPolicyReader {
         return new AuthorizationPolicyObject(meta, selector, targets, action, rules, dryRun);
     }
 
-    /// `- from:` and `- to:` as two list items are two rules, and each of them is enough: nearly always meant as one.
+    /// A policy that is meant to be tried and is enforced is an outage, and the other way round an open door:
+    /// so nothing but the two words.
+    private static boolean isDryRun(YamlMapping root) {
+        var metadata = root.mapping("metadata");
+        var annotations = metadata == null ? null : metadata.mapping("annotations");
+        boolean dryRun = false;
+        if (annotations != null) {
+            for (var name : DRY_RUN_ANNOTATIONS) {
+                var written = annotations.scalar(name);
+                if (written != null
+                        && !written.text().equals("true")
+                        && !written.text().equals("false")) {
+                    written.reject("true or false");
+                } else if (written != null) {
+                    dryRun = written.text().equals("true");
+                }
+            }
+        }
+        return dryRun;
+    }
+
+    /// `- from:` and `- to:` as two list items are two rules, and each of them is enough: nearly always meant
+    /// as one.
     private static void warnOfSplitRule(List<YamlMapping> written, List<Rule> rules) {
         for (int i = 1; i < rules.size(); i++) {
             var before = rules.get(i - 1);
@@ -98,7 +139,7 @@ final class AuthorizationPolicyReader {
         }
     }
 
-    private static List<TargetRef> targets(YamlMapping spec) {
+    private static List<TargetRef> targets(YamlMapping spec, ObjectMeta meta) {
         var written = new ArrayList<>(spec.mappings("targetRefs"));
         var single = spec.mapping("targetRef");
         if (single != null) {
@@ -109,11 +150,19 @@ final class AuthorizationPolicyReader {
         }
         var targets = new ArrayList<TargetRef>();
         for (var target : written) {
-            targets.add(new TargetRef(
-                    target.text("group", ""),
-                    target.requiredText("kind", "Gateway, GatewayClass, Service or ServiceEntry"),
-                    target.requiredText("name", "the name of the target")));
-            target.ignore("namespace");
+            var group = target.text("group", "");
+            var kind = target.requiredText("kind", "Gateway, GatewayClass, Service or ServiceEntry");
+            var groups = TARGET_GROUPS.get(kind);
+            if (groups == null && !kind.isEmpty()) {
+                target.reject("kind", kind, "Gateway, GatewayClass, Service or ServiceEntry", "");
+            } else if (groups != null && !groups.contains(group)) {
+                target.reject("group", "\"" + group + "\"", "\"" + String.join("\" or \"", groups) + "\"", "");
+            }
+            var namespace = target.text("namespace", meta.namespace());
+            if (!namespace.equals(meta.namespace())) {
+                target.reject("namespace", namespace, meta.namespace() + ", the policy's own", "");
+            }
+            targets.add(new TargetRef(group, kind, target.requiredText("name", "the name of the target")));
             target.finish();
         }
         return targets;
@@ -172,14 +221,14 @@ final class AuthorizationPolicyReader {
         var result = new Source(
                 principals(source, "principals"),
                 principals(source, "notPrincipals"),
-                patterns(source, "namespaces"),
-                patterns(source, "notNamespaces"),
+                patterns(source, "namespaces", NAMESPACE_CHARACTERS),
+                patterns(source, "notNamespaces", NAMESPACE_CHARACTERS),
                 serviceAccounts(source, "serviceAccounts", meta),
                 serviceAccounts(source, "notServiceAccounts", meta),
                 blocks(source, "ipBlocks"),
                 blocks(source, "notIpBlocks"),
-                patterns(source, "trustDomains"),
-                patterns(source, "notTrustDomains"),
+                patterns(source, "trustDomains", TRUST_DOMAIN_CHARACTERS),
+                patterns(source, "notTrustDomains", TRUST_DOMAIN_CHARACTERS),
                 http(source, SOURCE_HTTP));
         source.finish();
         return result;
@@ -229,7 +278,9 @@ final class AuthorizationPolicyReader {
         switch (key.text()) {
             case "source.ip", "destination.ip" -> block(value);
             case "source.principal" -> principal(value);
-            case "source.namespace", "source.trustDomain" -> pattern(value, NAME_PATTERN);
+            case "source.namespace" -> name(value, NAMESPACE_CHARACTERS);
+            case "source.trustDomain" -> name(value, TRUST_DOMAIN_CHARACTERS);
+            case "remote.ip" -> block(value);
             case "source.serviceAccount" -> serviceAccount(value, meta);
             case "destination.port" -> value.integer(1, 1, PodReader.LAST_PORT);
             default -> {
@@ -240,6 +291,8 @@ final class AuthorizationPolicyReader {
                     key.reject("source.ip, source.namespace, source.principal, source.serviceAccount,"
                             + " source.trustDomain, destination.ip, destination.port, remote.ip, connection.sni,"
                             + " request.headers[…] or request.auth.…");
+                } else if (value.text().isEmpty()) {
+                    value.reject("a text");
                 }
             }
         }
@@ -252,6 +305,8 @@ final class AuthorizationPolicyReader {
             for (var value : values) {
                 if (value.text().isEmpty()) {
                     value.reject("a text");
+                } else if (REMOTE_BLOCKS.contains(field)) {
+                    block(value);
                 }
             }
             if (!values.isEmpty()) {
@@ -272,8 +327,9 @@ final class AuthorizationPolicyReader {
         boolean readable = switch (match) {
             case StringMatch.Exact(String text) ->
                 text.isEmpty() || SpiffeId.parse("spiffe://" + text).isPresent();
-            case StringMatch.Prefix(String text) -> !text.startsWith("spiffe:");
-            case StringMatch.Suffix _, StringMatch.Presence _ -> true;
+            case StringMatch.Prefix(String text) -> fits(text, Pattern.BEGINNING);
+            case StringMatch.Suffix(String text) -> fits(text, Pattern.END);
+            case StringMatch.Presence _ -> true;
         };
         if (!readable) {
             value.reject(PRINCIPAL);
@@ -281,14 +337,64 @@ final class AuthorizationPolicyReader {
         return match;
     }
 
-    private static List<StringMatch> patterns(YamlMapping source, String field) {
+    /// Whether some principal begins (or ends) like this: what never matches is not what its author meant.
+    private static boolean fits(String text, Pattern pattern) {
+        var parts = List.of(text.split("/", -1));
+        if (parts.size() > PRINCIPAL_PARTS.size()) {
+            return false;
+        }
+        int shift = pattern == Pattern.END ? PRINCIPAL_PARTS.size() - parts.size() : 0;
+        int cut = pattern == Pattern.END ? 0 : parts.size() - 1; // the part that may go on beyond the star
+        for (int i = 0; i < parts.size(); i++) {
+            var part = parts.get(i);
+            var fixed = PRINCIPAL_PARTS.get(i + shift);
+            boolean fits = fixed.isEmpty()
+                    ? hasOnly(part, TRUST_DOMAIN_CHARACTERS) && (i == cut || !part.isEmpty())
+                    : i != cut
+                            ? part.equals(fixed)
+                            : pattern == Pattern.END ? fixed.endsWith(part) : fixed.startsWith(part);
+            if (!fits) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private enum Pattern {
+        BEGINNING,
+        END
+    }
+
+    private static List<StringMatch> patterns(YamlMapping source, String field, String characters) {
         return source.scalars(field).stream()
-                .map(value -> pattern(value, NAME_PATTERN))
+                .map(value -> name(value, characters))
                 .toList();
     }
 
-    /// `*`, `x*`, `*x` or an exact text (wire reference, 7.3). A star anywhere else would be compared literally and so
-    /// never match, which nobody means.
+    private static StringMatch name(YamlScalar value, String characters) {
+        var expected = NAME_PATTERN + ", of " + characters;
+        var match = pattern(value, expected);
+        boolean readable = switch (match) {
+            case StringMatch.Exact(String text) -> text.indexOf('*') >= 0 || hasOnly(text, characters);
+            case StringMatch.Prefix(String text) -> text.indexOf('*') >= 0 || hasOnly(text, characters);
+            case StringMatch.Suffix(String text) -> text.indexOf('*') >= 0 || hasOnly(text, characters);
+            case StringMatch.Presence _ -> true;
+        };
+        if (!readable) {
+            value.reject(expected);
+        }
+        return match;
+    }
+
+    /// @param characters as in messages: single ones and ranges, with blanks between them
+    private static boolean hasOnly(String text, String characters) {
+        return text.chars()
+                .allMatch(c -> Stream.of(characters.split(" "))
+                        .anyMatch(range -> c >= range.charAt(0) && c <= range.charAt(range.length() - 1)));
+    }
+
+    /// `*`, `x*`, `*x` or an exact text (wire reference, 7.3). A star anywhere else would be compared literally
+    /// and so never match, which nobody means.
     private static StringMatch pattern(YamlScalar value, String expected) {
         var match = StringPatterns.parse(value.text());
         boolean starInside = switch (match) {

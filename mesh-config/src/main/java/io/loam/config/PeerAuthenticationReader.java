@@ -40,7 +40,7 @@ final class PeerAuthenticationReader {
         var setting = portLevel.mapping(name);
         try {
             int port = Integer.parseInt(name);
-            if (port >= 1 && port <= PodReader.LAST_PORT) {
+            if (port >= 1 && port <= PodReader.LAST_PORT && name.equals(Integer.toString(port))) {
                 ports.put(port, setting == null ? Mode.UNSET : mode(setting));
                 return;
             }

@@ -24,12 +24,19 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/// AuthorizationPolicy for node agents, who see addresses, ports and identities but no HTTP (wire reference, 7.3).
+/// AuthorizationPolicy for node agents, who see addresses, ports and identities but no HTTP (wire reference,
+/// 7.3).
 ///
 /// What they cannot evaluate errs on the closed side: an ALLOW rule that needs HTTP allows nothing, a DENY rule
 /// denies as if its HTTP part matched. Istio lets a DENY that has nothing but HTTP collapse to one that never
 /// matches; here it matches everything, and a warning says so.
 final class AuthorizationCompiler {
+    /// Stands for a rule that is left out, so that the others keep the index their author knows them by.
+    static final Rule ALLOWS_NOTHING = new Rule(List.of(new Clause(List.of(Match.NOTHING))));
+
+    /// Nobody's principal: a list of it matches nobody, where an empty list would match everybody.
+    private static final List<StringMatch> NOBODY = List.of(new StringMatch.Exact(""));
+
     private final AuthorizationPolicyObject policy;
     private final List<Problem> problems;
 
@@ -63,7 +70,7 @@ final class AuthorizationCompiler {
         }
         var rules = new ArrayList<Rule>();
         for (int i = 0; i < policy.rules().size(); i++) {
-            rule(i, policy.rules().get(i)).ifPresent(rules::add);
+            rules.add(rule(i, policy.rules().get(i)));
         }
         return Optional.of(new AuthorizationPolicy(
                 policy.meta().name(),
@@ -81,17 +88,22 @@ final class AuthorizationCompiler {
         return rootNamespaces.contains(policy.meta().namespace()) ? Scope.GLOBAL : Scope.NAMESPACE;
     }
 
-    private Optional<Rule> rule(int index, AuthorizationPolicyObject.Rule rule) {
+    private Rule rule(int index, AuthorizationPolicyObject.Rule rule) {
         var beyondL4 = new LinkedHashSet<String>();
         var clauses = new ArrayList<Clause>();
-        addClause(rule.from().stream().map(source -> match(source, beyondL4)).toList(), clauses);
+        boolean alone = rule.from().size() == 1;
+        addClause(
+                rule.from().stream()
+                        .map(source -> match(source, alone, clauses, beyondL4))
+                        .toList(),
+                clauses);
         addClause(
                 rule.to().stream().map(operation -> match(operation, beyondL4)).toList(), clauses);
         for (var condition : rule.when()) {
             addClause(List.of(match(condition, beyondL4)), clauses);
         }
         if (beyondL4.isEmpty()) {
-            return Optional.of(new Rule(clauses));
+            return new Rule(clauses);
         }
         boolean allow = policy.action() == Action.ALLOW;
         warn(
@@ -104,33 +116,52 @@ final class AuthorizationCompiler {
                                 : clauses.isEmpty()
                                         ? "denies every connection in its scope"
                                         : "denies everything that its other fields match"));
-        return allow ? Optional.empty() : Optional.of(new Rule(clauses));
+        return allow ? ALLOWS_NOTHING : new Rule(clauses);
     }
 
-    /// A match that is left with no field stands for "anything": then the whole clause does not restrict, and is left
-    /// out, because a match without fields never matches on the wire.
+    /// A match that is left with no field stands for "anything": then the whole clause does not restrict, and
+    /// is left out, because a match without fields never matches on the wire.
     private static void addClause(List<Match> alternatives, List<Clause> clauses) {
         if (!alternatives.isEmpty() && !alternatives.contains(Match.NOTHING)) {
             clauses.add(new Clause(alternatives));
         }
     }
 
-    private static Match match(Source source, Set<String> beyondL4) {
+    /// The wire has no trust domains: they are what principals start with. Where a source names both, the
+    /// principals of another trust domain drop out; where that cannot be told by their text, trust domains are
+    /// a clause of their own, which only a rule with a single source can have.
+    private static Match match(Source source, boolean alone, List<Clause> clauses, Set<String> beyondL4) {
         beyondL4.addAll(new TreeSet<>(source.http().keySet()));
         var principals = source.principals();
-        if (!source.trustDomains().isEmpty()) {
-            // Two lists of principals cannot be ANDed in one match, and a suffix has no end to be anchored at.
-            if (principals.isEmpty() && areAnchored(source.trustDomains())) {
-                principals = ofTrustDomains(source.trustDomains());
+        var domains = source.trustDomains();
+        if (!domains.isEmpty()) {
+            if (!principals.isEmpty() && principals.stream().allMatch(AuthorizationCompiler::namesItsTrustDomain)) {
+                principals = principals.stream()
+                        .filter(principal -> isOf(principal, domains))
+                        .toList();
+                principals = principals.isEmpty() ? NOBODY : principals;
+            } else if (!areAnchored(domains)) {
+                beyondL4.add("trustDomains");
+            } else if (principals.isEmpty()) {
+                principals = ofTrustDomains(domains);
+            } else if (alone) {
+                clauses.add(new Clause(List.of(MatchFields.principals(ofTrustDomains(domains), List.of()))));
             } else {
                 beyondL4.add("trustDomains");
             }
         }
         var notPrincipals = source.notPrincipals();
-        if (!source.notTrustDomains().isEmpty()) {
-            if (areAnchored(source.notTrustDomains())) {
-                notPrincipals = Stream.concat(notPrincipals.stream(), ofTrustDomains(source.notTrustDomains()).stream())
+        var notDomains = source.notTrustDomains();
+        if (!notDomains.isEmpty()) {
+            if (areAnchored(notDomains)) {
+                notPrincipals = Stream.concat(notPrincipals.stream(), ofTrustDomains(notDomains).stream())
                         .toList();
+            } else if (!principals.isEmpty()
+                    && principals.stream().allMatch(AuthorizationCompiler::namesItsTrustDomain)) {
+                principals = principals.stream()
+                        .filter(principal -> !isOf(principal, notDomains))
+                        .toList();
+                principals = principals.isEmpty() ? NOBODY : principals;
             } else {
                 beyondL4.add("notTrustDomains");
             }
@@ -200,6 +231,27 @@ final class AuthorizationCompiler {
 
     private static boolean areAnchored(List<StringMatch> trustDomains) {
         return trustDomains.stream().noneMatch(StringMatch.Suffix.class::isInstance);
+    }
+
+    /// Whether everybody that matches is of one trust domain, the one in the text.
+    private static boolean namesItsTrustDomain(StringMatch principal) {
+        return switch (principal) {
+            case StringMatch.Exact _ -> true;
+            case StringMatch.Prefix(String text) -> text.indexOf('/') >= 0;
+            case StringMatch.Suffix _, StringMatch.Presence _ -> false;
+        };
+    }
+
+    private static boolean isOf(StringMatch principal, List<StringMatch> trustDomains) {
+        var text = switch (principal) {
+            case StringMatch.Exact(String exact) -> exact;
+            case StringMatch.Prefix(String prefix) -> prefix;
+            case StringMatch.Suffix(String suffix) -> suffix;
+            case StringMatch.Presence _ -> "";
+        };
+        int slash = text.indexOf('/');
+        var domain = slash < 0 ? text : text.substring(0, slash);
+        return trustDomains.stream().anyMatch(pattern -> pattern.matches(domain));
     }
 
     /// A trust domain is what a principal starts with.

@@ -271,7 +271,8 @@ class MeshCompilerTest {
         assertThat(mesh.problems()).isEmpty();
     }
 
-    /// Hazard I17: an ALLOW rule that cannot be evaluated does not match, a DENY rule that cannot be evaluated matches.
+    /// Hazard I17: an ALLOW rule that cannot be evaluated does not match, a DENY rule that cannot be evaluated
+    /// matches.
     @Test
     void anAllowRuleThatNeedsHttpIsLeftOut() {
         var mesh = compile(CART
@@ -281,7 +282,11 @@ class MeshCompilerTest {
                         "rules: [{to: [{operation: {methods: [GET]}}]}, {from: [{source: {namespaces:"
                                 + " [shop]}}]}]"));
 
-        assertThat(policy(mesh, "shop/p").rules()).hasSize(1);
+        assertThat(policy(mesh, "shop/p").rules())
+                .containsExactly(
+                        AuthorizationCompiler.ALLOWS_NOTHING, // and the second rule is still the second
+                        new Rule(List.of(new Clause(
+                                List.of(MatchFields.namespaces(List.of(new StringMatch.Exact("shop")), List.of()))))));
         assertThat(problems(mesh))
                 .containsExactly(
                         "mesh.yaml:30: AuthorizationPolicy shop/p: spec.rules[0]: methods (expected: addresses,"
@@ -292,7 +297,7 @@ class MeshCompilerTest {
     void anAllowPolicyOfWhichNothingIsLeftStillDeniesByDefault() {
         var mesh = compile(CART + policy("shop", "p", "rules: [{to: [{operation: {paths: [/a]}}]}]"));
 
-        assertThat(policy(mesh, "shop/p").rules()).isEmpty();
+        assertThat(policy(mesh, "shop/p").rules()).containsExactly(AuthorizationCompiler.ALLOWS_NOTHING);
         assertThat(policy(mesh, "shop/p").action()).isEqualTo(AuthorizationPolicy.Action.ALLOW);
     }
 

@@ -8,6 +8,8 @@ import java.net.InetAddress;
 /// @param address first address; bits beyond the prefix are ignored when matching
 /// @param prefixLength 0 to 32 for IPv4, 0 to 128 for IPv6
 public record CidrBlock(InetAddress address, int prefixLength) {
+    private static final int MAPPED_PREFIX_BITS = 96;
+
     public CidrBlock {
         int longest = address.getAddress().length * 8;
         if (prefixLength < 0 || prefixLength > longest) {
@@ -21,14 +23,31 @@ public record CidrBlock(InetAddress address, int prefixLength) {
         return new CidrBlock(address, address.getAddress().length * 8);
     }
 
-    /// Reads `address` or `address/length`; never resolves names.
+    /// Reads `address` or `address/length`; never resolves names. Numbers in their one spelling only: some
+    /// programs read `010.0.0.1` as 8.0.0.1 and `10.1` as 10.0.0.1, and a policy must not depend on whose
+    /// reading it is. An IPv6 block inside ::ffff:0:0/96 is the IPv4 block that it stands for.
     ///
     /// @throws IllegalArgumentException with the value and what was expected
     public static CidrBlock parse(String text) {
         int slash = text.indexOf('/');
+        var literal = slash < 0 ? text : text.substring(0, slash);
         try {
-            var address = InetAddress.ofLiteral(slash < 0 ? text : text.substring(0, slash));
-            return slash < 0 ? host(address) : new CidrBlock(address, Integer.parseInt(text.substring(slash + 1)));
+            var address = InetAddress.ofLiteral(literal);
+            boolean v4 = address instanceof Inet4Address;
+            boolean mapped = v4 && literal.indexOf(':') >= 0;
+            boolean decorated = literal.indexOf('%') >= 0 || literal.indexOf('[') >= 0;
+            if (decorated || (v4 && !mapped && !address.getHostAddress().equals(literal))) {
+                throw new IllegalArgumentException("another spelling of " + address.getHostAddress());
+            }
+            if (slash < 0) {
+                return host(address);
+            }
+            var length = text.substring(slash + 1);
+            int bits = Integer.parseInt(length);
+            if (!length.equals(Integer.toString(bits))) {
+                throw new IllegalArgumentException("another spelling of " + bits);
+            }
+            return new CidrBlock(address, mapped ? bits - MAPPED_PREFIX_BITS : bits);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(
                     "\"" + text + "\" (expected: an IP address or CIDR block such as 10.0.0.0/8 or fd00::/8)", e);

@@ -11,11 +11,16 @@ import java.util.List;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 
-/// What a snapshot decides is what {@link NaiveAuthorizer} reads out of the reference, verdict for verdict and name for
-/// name, whatever the policies, and whatever was changed before.
+/// What a snapshot decides is what {@link NaiveAuthorizer} reads out of the reference, verdict for verdict and
+/// name for name, whatever the policies, and whatever was changed before.
 final class AuthorizerPropertyTest {
     @Property(tries = 400)
     void decidesAsTheReferenceSays(@ForAll long seed) {
+        compare(seed);
+    }
+
+    /// Throws unless all agree.
+    static void compare(long seed) {
         var random = new RandomPolicies(seed);
         var held = new LinkedHashMap<String, AuthorizationPolicy>();
         var mesh = MeshSnapshot.EMPTY;

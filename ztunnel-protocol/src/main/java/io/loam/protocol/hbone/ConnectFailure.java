@@ -18,7 +18,11 @@ public sealed interface ConnectFailure {
     record RefusedStatus(int status) implements ConnectFailure {
         @Override
         public String reason() {
-            return "peer answered " + status;
+            return switch (status) { // wire reference, 2.2
+                case 401, 403 ->
+                    "peer answered " + status + ": a policy over there does not allow this; the peer's log names it";
+                default -> "peer answered " + status;
+            };
         }
     }
 
