@@ -21,8 +21,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 
-/// A lab of two nodes, `one` and `two`, in this process, and the directory of files it watches. Tests change the files
-/// and await what comes of it. For platform threads.
+/// A lab of two nodes, `one` and `two`, in this process, and the directory of files it watches. Tests change
+/// the files and await what comes of it. For platform threads.
 public final class MeshBench implements AutoCloseable {
     /// Everything awaited takes less than two seconds on a quiet machine.
     public static final Duration PATIENCE = Duration.ofSeconds(20);
@@ -173,6 +173,12 @@ public final class MeshBench implements AutoCloseable {
                 "-m",
                 "5",
                 "http://127.0.0.1:15000/config_dump")));
+    }
+
+    /// What `GET /metrics` of the node's agent says.
+    public String metrics(String node) throws IOException {
+        return Command.run(List.of(
+                "nsenter", "--net=" + lab.nodeNetns(node), "curl", "-sS", "-m", "5", "http://127.0.0.1:15020/metrics"));
     }
 
     /// The redirection rules in a pod, empty where there are none.
