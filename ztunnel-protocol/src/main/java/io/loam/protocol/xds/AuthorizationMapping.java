@@ -1,6 +1,7 @@
 package io.loam.protocol.xds;
 
 import com.google.protobuf.Empty;
+import com.google.protobuf.Message;
 import io.loam.model.address.CidrBlock;
 import io.loam.model.policy.AuthorizationPolicy;
 import io.loam.model.policy.AuthorizationPolicy.Action;
@@ -12,6 +13,7 @@ import io.loam.model.policy.Match.ServiceAccountMatch;
 import io.loam.model.policy.StringMatch;
 import io.loam.protocol.proto.security.Address;
 import io.loam.protocol.proto.security.Authorization;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.BiFunction;
@@ -40,17 +42,44 @@ public final class AuthorizationMapping {
                     case DENY -> Action.DENY;
                     case UNRECOGNIZED -> throw fields.invalid("action", message.getActionValue(), "ALLOW or DENY");
                 },
-                each(
-                        "rules",
-                        message.getRulesList(),
-                        (rulePath, rule) -> new Rule(each(
-                                rulePath + ".clauses",
-                                rule.getClausesList(),
-                                (clausePath, clause) -> new Clause(each(
-                                        clausePath + ".matches",
-                                        clause.getMatchesList(),
-                                        (path, match) -> match(fields, path, match)))))),
+                each("rules", message.getRulesList(), (path, rule) -> rule(fields, path, rule, allows(message))),
                 message.getDryRun());
+    }
+
+    /// Only an ALLOW is wider without a condition that is not understood.
+    private static boolean allows(Authorization message) {
+        return message.getAction() == io.loam.protocol.proto.security.Action.ALLOW;
+    }
+
+    /// What a rule demands in fields or extensions of a later version cannot be evaluated: an ALLOW rule then does not
+    /// match, a DENY rule matches by what is left of it (hazard I17).
+    private static Rule rule(
+            ResourceFields fields, String path, io.loam.protocol.proto.security.Rule rule, boolean allows) {
+        boolean hidden = hasUnknown(rule) || rule.getClausesList().stream().anyMatch(AuthorizationMapping::hasUnknown);
+        var clauses = each(
+                path + ".clauses",
+                rule.getClausesList(),
+                (clausePath, clause) -> clause(fields, clausePath + ".matches", clause, allows));
+        return hidden && allows ? new Rule(List.of(new Clause(List.of(Match.NOTHING)))) : new Rule(clauses);
+    }
+
+    private static Clause clause(
+            ResourceFields fields, String path, io.loam.protocol.proto.security.Clause clause, boolean allows) {
+        var matches = new ArrayList<Match>();
+        for (int i = 0; i < clause.getMatchesCount(); i++) {
+            var message = clause.getMatches(i);
+            var match = match(fields, path + "[" + i + "]", message);
+            boolean hidden = message.getExtensionsCount() > 0 || hasUnknown(message);
+            if (hidden && !allows && match.equals(Match.NOTHING)) {
+                return new Clause(List.of()); // nothing is left of it, so it matches everybody
+            }
+            matches.add(hidden && allows ? Match.NOTHING : match);
+        }
+        return new Clause(matches);
+    }
+
+    private static boolean hasUnknown(Message message) {
+        return !message.getUnknownFields().asMap().isEmpty();
     }
 
     public static Authorization toProto(AuthorizationPolicy policy) {

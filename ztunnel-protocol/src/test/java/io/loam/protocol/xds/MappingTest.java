@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
+import com.google.protobuf.UnknownFieldSet;
 import com.google.protobuf.UInt32Value;
 import io.loam.model.address.CidrBlock;
 import io.loam.model.address.GatewayAddress;
@@ -230,6 +231,49 @@ final class MappingTest {
         return PortList.newBuilder()
                 .addPorts(Port.newBuilder().setServicePort(servicePort).setTargetPort(targetPort))
                 .build();
+    }
+
+    /// Hazard I17: what a later version added to a match cannot be evaluated here. ALLOW does not match, DENY matches
+    /// by the fields that are understood, or everybody where there are none.
+    @Test
+    void conditionsOfALaterVersionNeverWidenAPolicy() {
+        var later = UnknownFieldSet.newBuilder()
+                .addField(99, UnknownFieldSet.Field.newBuilder().addVarint(1).build())
+                .build();
+        List<Consumer<io.loam.protocol.proto.security.Match.Builder>> additions = List.of(
+                m -> m.setUnknownFields(later), m -> m.addExtensionsBuilder().setName("later"));
+        for (var addition : additions) {
+            assertThat(clausesOf(Action.ALLOW, m -> addition.accept(m.addDestinationPorts(80))))
+                    .containsExactly(new Clause(List.of(Match.NOTHING)));
+            assertThat(clausesOf(Action.DENY, addition)).containsExactly(new Clause(List.of()));
+            assertThat(clausesOf(Action.DENY, m -> addition.accept(m.addDestinationPorts(80))))
+                    .isEqualTo(clausesOf(Action.DENY, m -> m.addDestinationPorts(80)));
+        }
+        for (var action : Action.values()) {
+            var message = policy().setAction(
+                    action == Action.ALLOW
+                            ? io.loam.protocol.proto.security.Action.ALLOW
+                            : io.loam.protocol.proto.security.Action.DENY);
+            message.addRulesBuilder().setUnknownFields(later);
+            message.addRulesBuilder().addClausesBuilder().setUnknownFields(later);
+            assertThat(AuthorizationMapping.toModel(message.build()).rules())
+                    .containsExactlyElementsOf(
+                            action == Action.ALLOW
+                                    ? List.of(
+                                            new Rule(List.of(new Clause(List.of(Match.NOTHING)))),
+                                            new Rule(List.of(new Clause(List.of(Match.NOTHING)))))
+                                    : List.of(new Rule(List.of()), new Rule(List.of(new Clause(List.of())))));
+        }
+    }
+
+    private static List<Clause> clausesOf(
+            Action action, Consumer<io.loam.protocol.proto.security.Match.Builder> change) {
+        var message = policy().setAction(
+                action == Action.ALLOW
+                        ? io.loam.protocol.proto.security.Action.ALLOW
+                        : io.loam.protocol.proto.security.Action.DENY);
+        change.accept(message.addRulesBuilder().addClausesBuilder().addMatchesBuilder());
+        return AuthorizationMapping.toModel(message.build()).rules().getFirst().clauses();
     }
 
     private static Authorization.Builder policy() {
