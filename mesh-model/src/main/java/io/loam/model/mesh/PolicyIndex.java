@@ -65,7 +65,7 @@ final class PolicyIndex {
         return byKey;
     }
 
-    /// The next index. Builds the layers of what changed: a tenth of a second for 100,000 rules, so not on an event
+    /// The next index. Builds the layers of what changed: up to a second for 100,000 rules, so not on an event
     /// loop.
     ///
     /// @param removed keys, before anything is added
