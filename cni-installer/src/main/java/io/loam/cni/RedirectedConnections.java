@@ -46,7 +46,11 @@ final class RedirectedConnections implements AutoCloseable {
         var port = fields[1].substring(fields[1].lastIndexOf(':') + 1);
         return switch (fields[3]) {
             case "06", "07", "0A" -> false; // TIME_WAIT, CLOSE, LISTEN
-            default -> port.equals("3A99") || port.equals("3A9E") || port.equals("3AA0"); // 15001, 15006, 15008
+            default ->
+                switch (port) {
+                    case "3A99", "3A9E", "3AA0", "3ACD" -> true; // 15001, 15006, 15008, 15053
+                    default -> false;
+                };
         };
     }
 

@@ -3,6 +3,8 @@ package io.loam.agent;
 import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.connections.ConnectionRegistry;
 import io.loam.agent.connections.Telemetry;
+import io.loam.agent.dns.DnsMetrics;
+import io.loam.agent.dns.DnsServices;
 import io.loam.agent.dump.ConfigDump;
 import io.loam.agent.inbound.InboundServices;
 import io.loam.agent.outbound.OutboundServices;
@@ -12,6 +14,7 @@ import io.loam.agent.workload.PodPolicies;
 import io.loam.agent.workload.WorkloadProxies;
 import io.loam.agent.workload.WorkloadServices;
 import io.loam.agent.zds.ZdsClient;
+import io.loam.model.dns.NameResolver;
 import io.loam.model.mesh.MeshView;
 import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.linux.ResourceLimits;
@@ -150,6 +153,7 @@ final class Agent {
                 certificates,
                 outbound,
                 inbound,
+                config.dns().enabled() ? dns(mesh, workloads, random) : null,
                 registry,
                 config.node().trustDomain());
         pods = new WorkloadProxies(services, readiness, registry);
@@ -157,6 +161,14 @@ final class Agent {
         zds = new ZdsClient(config.zdsSocket(), pods, readiness, random);
         xds = new XdsClient(channels, config.controlPlane(), config.node(), mesh, readiness, registry, clock, random);
         dump = new ConfigDump(config, VERSION, mesh, certificates, pods, connections);
+    }
+
+    private DnsServices dns(MeshView mesh, WorkloadWait workloads, RandomGenerator random) {
+        var resolver = new NameResolver(
+                config.node().clusterDomain(),
+                config.dns().preferredNamespace(),
+                config.sockets().ipv6());
+        return new DnsServices(config.dns(), resolver, mesh, workloads, new DnsMetrics(registry), random);
     }
 
     private static HboneConfig hbone(TunnelConfig tunnels) {

@@ -16,19 +16,18 @@ import org.jspecify.annotations.Nullable;
 /// Resolves names as a node agent answers them for its pods (wire reference, section 9). A pure function of
 /// mesh, client and name; any thread may ask.
 ///
-/// Design. A name stands for several candidates, which are tried in this order: the name itself; its
-/// Kubernetes short forms, completed from the client's point of view; the name without one of the search
-/// suffixes that resolvers append, and the short forms of what is left. Each candidate is looked up as it
-/// is and then under the wildcards above it, the nearest first. Every look-up is one in the snapshot's
-/// index of host names, so that no index of its own has to be kept up to date, and the time depends on the
-/// number of labels, not on the size of the mesh. Only the answer for a headless service takes time in
-/// proportion to its endpoints, because all of them are the answer.
+/// Design. A name stands for several candidates, which are tried in this order: the name itself; its Kubernetes
+/// short forms, completed from the client's point of view; the name without one of the search suffixes that
+/// resolvers append, and the short forms of what is left. Each candidate is looked up as it is and then under
+/// the wildcards above it, the nearest first. Every look-up is one in the snapshot's index of host names, so
+/// that no index of its own has to be kept up to date, and the time depends on the number of labels, not on the
+/// size of the mesh. Only the answer for a headless service takes time in proportion to its endpoints, because
+/// all of them are the answer.
 ///
-/// Two things go beyond the reference. `pod.service.namespace.svc.DOMAIN` is answered for endpoints of
-/// headless services; their UID contains the name, so this is one look-up as well. Pods of other clusters
-/// and pods whose `spec.hostname` differs from their name are not found this way: the cluster's own name
-/// server knows them. And {@link
-/// #knows} tells for records that are not ours whether a denial of the whole name would be wrong.
+/// Two things go beyond the reference. `pod.service.namespace.svc.DOMAIN` is answered for endpoints of headless
+/// services; their UID contains the name, so this is one look-up as well. Pods of other clusters and pods whose
+/// `spec.hostname` differs from their name are not found this way: the cluster's own name server knows them.
+/// And {@link #knows} tells for records that are not ours whether a denial of the whole name would be wrong.
 public final class NameResolver {
     private static final int LONGEST_SHORT_FORM = 4;
 

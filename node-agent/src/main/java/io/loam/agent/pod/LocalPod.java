@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
 public final class LocalPod {
     private static final Path INTERFACES = Path.of("/proc/thread-self/net/dev");
 
+    /// Of the namespace of the thread that looks.
+    private static final Path IPV6_OFF_ON_LOOPBACK = Path.of("/proc/sys/net/ipv6/conf/lo/disable_ipv6");
+
     private final String uid;
     private final WorkloadInfo info;
     private final Netns netns;
@@ -115,6 +118,15 @@ public final class LocalPod {
                     .skip(2)
                     .allMatch(line -> line.strip().startsWith("lo:"));
         });
+    }
+
+    /// Whether programs in the pod can use `::1`: asked of the pod, which may have IPv6 switched off where its node has
+    /// not. On a platform thread.
+    ///
+    /// @throws IOException if the namespace cannot be looked into
+    public boolean hasIpv6Loopback() throws IOException {
+        return netns.call(() -> Files.exists(IPV6_OFF_ON_LOOPBACK)
+                && !Files.readString(IPV6_OFF_ON_LOOPBACK).strip().equals("1"));
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.loam.agent.pod;
 
+import io.loam.protocol.linux.Conntrack;
 import io.loam.protocol.linux.Netns;
 import io.loam.protocol.linux.SocketOptions;
 import io.loam.runtime.config.SocketConfig;
@@ -8,6 +9,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.epoll.EpollChannelOption;
+import io.netty.channel.epoll.EpollDatagramChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.SocketProtocolFamily;
@@ -59,6 +61,51 @@ public final class PodSockets {
             discard(channel);
             throw e;
         }
+    }
+
+    /// An unregistered listener that only the pod's own programs reach.
+    ///
+    /// @param loopback the address it is going to listen on; decides the family
+    public EpollServerSocketChannel localListener(InetAddress loopback) throws IOException {
+        var channel = opened(() -> new EpollServerSocketChannel(family(loopback)));
+        try {
+            set(channel, SocketOptions.MARK, config.mark());
+            set(channel, ChannelOption.SO_REUSEADDR, true);
+            set(channel, UnixChannelOption.SO_REUSEPORT, config.reusePort());
+            return channel;
+        } catch (IOException | RuntimeException e) {
+            discard(channel);
+            throw e;
+        }
+    }
+
+    /// As {@link #localListener}, for datagrams.
+    public EpollDatagramChannel localDatagrams(InetAddress loopback) throws IOException {
+        var channel = datagrams(loopback);
+        try {
+            set(channel, UnixChannelOption.SO_REUSEPORT, config.reusePort());
+            return channel;
+        } catch (IOException | RuntimeException e) {
+            discard(channel);
+            throw e;
+        }
+    }
+
+    /// An unregistered socket for datagrams, of the target's family.
+    public EpollDatagramChannel datagrams(InetAddress target) throws IOException {
+        var channel = opened(() -> new EpollDatagramChannel(family(target)));
+        try {
+            set(channel, SocketOptions.MARK, config.mark());
+            return channel;
+        } catch (IOException | RuntimeException e) {
+            discard(channel);
+            throw e;
+        }
+    }
+
+    /// For questions about where redirected datagrams were sent to.
+    public Conntrack conntrack() throws IOException {
+        return Conntrack.open(netns);
     }
 
     /// An unregistered socket of the target's family with the pod's own address as source.

@@ -2,6 +2,7 @@ package io.loam.agent.workload;
 
 import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.connections.ErrorCode;
+import io.loam.agent.dns.PodDns;
 import io.loam.agent.inbound.InboundPipeline;
 import io.loam.agent.inbound.InboundTunnels;
 import io.loam.agent.inbound.PlaintextPipeline;
@@ -20,10 +21,13 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// One enrolled pod: three listeners per event loop in the pod's namespace, and the pools of its outbound tunnels.
+/// One enrolled pod: three listeners per event loop in the pod's namespace, its DNS proxy, and the pools of its
+/// outbound
+/// tunnels.
 ///
 /// The kernel spreads new connections over the loops (SO_REUSEPORT); each connection then stays on the loop that
 /// accepted it, with everything it needs. Methods are called on the ZDS thread or on the thread that drains the
@@ -40,6 +44,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     private final PodTunnelPools pools;
     private final InboundTunnels tunnels = new InboundTunnels();
     private final List<Channel> listeners = new ArrayList<>();
+    private @Nullable PodDns dns;
     private boolean stopped;
 
     private WorkloadProxy(LocalPod pod, WorkloadServices services) {
@@ -62,6 +67,9 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
                 proxy.listen(loop, ProxyPorts.INBOUND_PLAINTEXT, new PlaintextPipeline(pod, services.inbound()));
                 proxy.listen(
                         loop, ProxyPorts.OUTBOUND, new OutboundPipeline(pod, services.outbound(), proxy.pools::of));
+            }
+            if (services.dns() != null) {
+                proxy.dns = PodDns.start(pod, services.dns(), services.loops().workers());
             }
         } catch (IOException | RuntimeException e) {
             proxy.closeListeners();
@@ -129,6 +137,9 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
             limits().giveListener();
         });
         listeners.clear();
+        if (dns != null) {
+            dns.stop();
+        }
     }
 
     @Override

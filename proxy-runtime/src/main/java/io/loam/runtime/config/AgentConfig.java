@@ -17,6 +17,7 @@ public record AgentConfig(
         UpstreamConfig certificateAuthority,
         SocketConfig sockets,
         TunnelConfig tunnels,
+        DnsConfig dns,
         DrainConfig drain,
         AdminConfig admin,
         LogConfig log,

@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.node.TextNode;
 import io.loam.protocol.tls.Pem;
 import io.loam.runtime.config.UpstreamConfig.BearerToken;
 import io.loam.runtime.config.UpstreamConfig.RootCertificates;
+import java.io.IOException;
+import java.net.InetAddress;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -32,8 +34,14 @@ public final class AgentConfigReader {
     private static final Path DEFAULT_ZDS_SOCKET = Path.of("/var/run/ztunnel/ztunnel.sock");
 
     /// Our own keys. Any other that begins with `LOAM_` is a spelling mistake that must not pass in silence.
-    private static final Set<String> OWN_KEYS =
-            new TreeSet<>(Set.of("LOAM_ADMIN_PORT", "LOAM_STATS_PORT", "LOAM_READINESS_PORT"));
+    private static final Set<String> OWN_KEYS = new TreeSet<>(Set.of(
+            "LOAM_ADMIN_PORT",
+            "LOAM_STATS_PORT",
+            "LOAM_READINESS_PORT",
+            "LOAM_DNS_RESOLVERS",
+            "LOAM_DNS_TIMEOUT",
+            "LOAM_DNS_MAX_FORWARDED",
+            "LOAM_DNS_MAX_FORWARDED_PER_POD"));
 
     /// Settings of ztunnel that we understand well enough to refuse: they would weaken or change what the caller
     /// expects.
@@ -53,7 +61,9 @@ public final class AgentConfigReader {
             "PROXY_CONFIG", "mesh configuration in YAML is not read; use the variables of its settings",
             "LOCAL_XDS", "workloads come from the control plane only",
             "LOCAL_XDS_PATH", "workloads come from the control plane only",
-            "PREFERED_SERVICE_NAMESPACE", "there is no DNS proxy yet");
+            "ISTIO_META_DNS_PROXY_ADDR", "the redirection rules know no other port than 15053 on loopback");
+
+    private static final Path RESOLV_CONF = Path.of("/etc/resolv.conf");
 
     private static final Pattern DURATION = Pattern.compile("([0-9]{1,12})(ms|s|m|h)");
 
@@ -92,6 +102,7 @@ public final class AgentConfigReader {
         var authority = part(() -> upstream("CA"));
         var sockets = part(this::sockets);
         var tunnels = part(this::tunnels);
+        var dns = part(this::dns);
         var drain = part(this::drain);
         var admin = part(() -> new AdminConfig(
                 integer("LOAM_ADMIN_PORT", 15000),
@@ -109,6 +120,7 @@ public final class AgentConfigReader {
                 || authority == null
                 || sockets == null
                 || tunnels == null
+                || dns == null
                 || drain == null
                 || admin == null
                 || log == null
@@ -121,6 +133,7 @@ public final class AgentConfigReader {
                 authority,
                 sockets,
                 tunnels,
+                dns,
                 drain,
                 admin,
                 log,
@@ -276,6 +289,39 @@ public final class AgentConfigReader {
                 integer("POOL_MAX_STREAMS_PER_CONNECTION", 100),
                 duration("POOL_UNUSED_RELEASE_TIMEOUT", Duration.ofMinutes(5)),
                 flag("ENABLE_RESPONSE_BAGGAGE", true));
+    }
+
+    private DnsConfig dns() {
+        return new DnsConfig(
+                flag("ISTIO_META_DNS_CAPTURE", true),
+                text("PREFERED_SERVICE_NAMESPACE", ""),
+                resolvers(),
+                duration("LOAM_DNS_TIMEOUT", DnsConfig.DEFAULT_TIMEOUT),
+                integer("LOAM_DNS_MAX_FORWARDED", DnsConfig.DEFAULT_MAX_FORWARDED),
+                integer("LOAM_DNS_MAX_FORWARDED_PER_POD", DnsConfig.DEFAULT_MAX_FORWARDED_PER_POD));
+    }
+
+    private List<InetAddress> resolvers() {
+        var given = optional("LOAM_DNS_RESOLVERS");
+        if (given == null) {
+            try {
+                return Files.exists(RESOLV_CONF) ? DnsConfig.nameservers(Files.readAllLines(RESOLV_CONF)) : List.of();
+            } catch (IOException e) {
+                problems.add("LOAM_DNS_RESOLVERS: not set (expected: addresses, since " + RESOLV_CONF
+                        + " cannot be read: " + e.getMessage() + ")");
+                return List.of();
+            }
+        }
+        var found = new ArrayList<InetAddress>();
+        for (var text : given.split(",")) {
+            try {
+                found.add(InetAddress.ofLiteral(text.strip()));
+            } catch (IllegalArgumentException e) {
+                problems.add(
+                        "LOAM_DNS_RESOLVERS: " + shown(text.strip()) + " (expected: IP addresses separated by commas)");
+            }
+        }
+        return found;
     }
 
     private DrainConfig drain() {

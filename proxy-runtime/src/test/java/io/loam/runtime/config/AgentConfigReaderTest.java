@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.loam.runtime.config.UpstreamConfig.BearerToken;
 import io.loam.runtime.config.UpstreamConfig.RootCertificates;
+import java.net.InetAddress;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -116,6 +118,13 @@ class AgentConfigReaderTest {
                         .row(Duration.ofSeconds(5), "10", Duration.ofSeconds(9)),
                 of("TERMINATION_GRACE_PERIOD_SECONDS", c -> c.drain().deadline())
                         .row(Duration.ofSeconds(5), "1", Duration.ofSeconds(1)),
+                of("ISTIO_META_DNS_CAPTURE", c -> c.dns().enabled()).row(true, "false", false),
+                of("PREFERED_SERVICE_NAMESPACE", c -> c.dns().preferredNamespace())
+                        .row("", "shop", "shop"),
+                of("LOAM_DNS_TIMEOUT", c -> c.dns().timeout()).row(Duration.ofSeconds(4), "1s", Duration.ofSeconds(1)),
+                of("LOAM_DNS_MAX_FORWARDED", c -> c.dns().maxForwarded()).row(4096, "65536", 65536),
+                of("LOAM_DNS_MAX_FORWARDED_PER_POD", c -> c.dns().maxForwardedPerPod())
+                        .row(512, "1", 1),
                 of("RUST_LOG", c -> c.log().level()).row("info", "debug", "debug"),
                 of("LOG_FORMAT", c -> c.log().format()).row(LogConfig.Format.PLAIN, "json", LogConfig.Format.JSON),
                 of("LOAM_ADMIN_PORT", c -> c.admin().adminPort()).row(15000, "0", 0),
@@ -178,13 +187,18 @@ class AgentConfigReaderTest {
             POOL_MAX_STREAMS_PER_CONNECTION | 0              | POOL_MAX_STREAMS_PER_CONNECTION: 0 (expected: 1 to 2147483647)
             POOL_UNUSED_RELEASE_TIMEOUT     | 0s             | POOL_UNUSED_RELEASE_TIMEOUT: PT0S (expected: more than 0)
             CONNECTION_TERMINATION_DEADLINE | 10ms           | CONNECTION_TERMINATION_DEADLINE: PT0.01S (expected: at least 1s)
+            ISTIO_META_DNS_CAPTURE          | yes            | ISTIO_META_DNS_CAPTURE: yes (expected: true or false)
+            LOAM_DNS_TIMEOUT                | 99ms           | LOAM_DNS_TIMEOUT: PT0.099S (expected: 100ms to 60s)
+            LOAM_DNS_RESOLVERS              | kube-dns       | LOAM_DNS_RESOLVERS: kube-dns (expected: IP addresses separated by commas)
+            LOAM_DNS_MAX_FORWARDED          | 0              | LOAM_DNS_MAX_FORWARDED: 0 (expected: 1 to 65536)
+            LOAM_DNS_MAX_FORWARDED_PER_POD  | 65537          | LOAM_DNS_MAX_FORWARDED_PER_POD: 65537 (expected: 1 to 65536)
             RUST_LOG                        | ztunnel=debug  | RUST_LOG: ztunnel=debug (expected: error, warn, info, debug or trace)
             LOG_FORMAT                      | xml            | LOG_FORMAT: xml (expected: plain or json)
             LOAM_ADMIN_PORT                 | 65536          | LOAM_ADMIN_PORT: 65536 (expected: 0 to 65535)
             ZTUNNEL_WORKER_THREADS          | -1             | ZTUNNEL_WORKER_THREADS: -1 (expected: a number, N%, or 0 for all cores)
             ZTUNNEL_WORKER_THREADS          | many           | ZTUNNEL_WORKER_THREADS: many (expected: a number, N%, or 0 for all cores)
             ZTUNNEL_RESOURCE_CPU_LIMIT      | 2Gi            | ZTUNNEL_RESOURCE_CPU_LIMIT: 2Gi (expected: processors as in Kubernetes, for example 2 or 500m)
-            LOAM_ADMINPORT                  | 1              | LOAM_ADMINPORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_READINESS_PORT, LOAM_STATS_PORT)
+            LOAM_ADMINPORT                  | 1              | LOAM_ADMINPORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATS_PORT)
             """)
     void refusesAValueThatDoesNotFit(String key, String value, String problem) {
         assertThatThrownBy(() -> read(Map.of(key, value == null ? "" : value)))
@@ -209,7 +223,7 @@ class AgentConfigReaderTest {
             PROXY_CONFIG               | concurrency: 2    | mesh configuration in YAML is not read; use the variables of its settings
             LOCAL_XDS                  | workloads: []     | workloads come from the control plane only
             LOCAL_XDS_PATH             | /etc/local.yaml   | workloads come from the control plane only
-            PREFERED_SERVICE_NAMESPACE | shop              | there is no DNS proxy yet
+            ISTIO_META_DNS_PROXY_ADDR  | 127.0.0.1:5353    | the redirection rules know no other port than 15053 on loopback
             """)
     void refusesWhatItWouldNotObey(String key, String value, String reason) {
         assertThatThrownBy(() -> read(Map.of(key, value)))
@@ -223,6 +237,27 @@ class AgentConfigReaderTest {
                 .hasMessage("""
                         ENABLE_PROXY: false (expected: true; without its data path the agent has nothing to do)
                         PROXY_MODE: dedicated (expected: shared; one agent serves the node)""");
+    }
+
+    @Test
+    void resolversAreAddressesInTheirOrder() {
+        var config = read(Map.of("LOAM_DNS_RESOLVERS", "10.96.0.10, fd00:96::a"));
+
+        assertThat(config.dns().resolvers())
+                .containsExactly(InetAddress.ofLiteral("10.96.0.10"), InetAddress.ofLiteral("fd00:96::a"));
+    }
+
+    /// A stub resolver on the node's loopback is not there in a pod.
+    @Test
+    void resolversComeFromTheLinesOfResolvConfThatMakeSenseInAPod() {
+        assertThat(DnsConfig.nameservers(List.of(
+                        "# nameserver 10.0.0.1",
+                        "search example.com",
+                        "nameserver 127.0.0.53",
+                        "nameserver\t10.96.0.10",
+                        "nameserver fe80::1%eth7x",
+                        "nameserver fd00:96::a")))
+                .containsExactly(InetAddress.ofLiteral("10.96.0.10"), InetAddress.ofLiteral("fd00:96::a"));
     }
 
     @Test
@@ -266,7 +301,7 @@ class AgentConfigReaderTest {
                         CORES))
                 .hasMessage("""
                         CRL_PATH: /x (expected: not set; certificate revocation lists are not checked yet)
-                        LOAM_PORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_READINESS_PORT, LOAM_STATS_PORT)
+                        LOAM_PORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATS_PORT)
                         NODE_NAME: not set (expected: the name of the node this agent runs on)
                         XDS_ADDRESS: https://x (expected: https://host:port, for example https://istiod.istio-system.svc:15012)
                         CA_ADDRESS: https://y (expected: https://host:port, for example https://istiod.istio-system.svc:15012)

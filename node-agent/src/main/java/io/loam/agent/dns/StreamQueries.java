@@ -1,0 +1,128 @@
+package io.loam.agent.dns;
+
+import io.loam.protocol.linux.OriginalAddress;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.timeout.IdleStateEvent;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
+
+/// Queries of one connection, one message each. Answers go out as they come, in any order (RFC 7766, 7); a
+/// client that asks faster than it is answered, or does not take its answers, is not read for a while.
+final class StreamQueries extends SimpleChannelInboundHandler<ByteBuf> implements Asker {
+    /// Waiting at one time; the C library asks two.
+    private static final int MOST_WAITING = 16;
+
+    private final PodQueries queries;
+    private final InFlight connections;
+    private @Nullable ChannelHandlerContext ctx;
+    private int waiting;
+    private boolean refused;
+
+    /// @param connections the pod's, this one not yet counted
+    StreamQueries(PodQueries queries, InFlight connections) {
+        this.queries = queries;
+        this.connections = connections;
+    }
+
+    @Override
+    public void channelActive(ChannelHandlerContext ctx) {
+        this.ctx = ctx;
+        var full = connections.enter();
+        if (full != null) {
+            refused = true;
+            queries.refuse(full, Transport.TCP);
+            var _ = ctx.close();
+        }
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) {
+        if (!refused) {
+            connections.leave();
+        }
+    }
+
+    @Override
+    protected void channelRead0(ChannelHandlerContext ctx, ByteBuf message) {
+        waiting++;
+        readWhatFits();
+        try {
+            queries.handle(message, this);
+        } catch (RuntimeException e) {
+            queries.bug(Transport.TCP, e);
+            var _ = ctx.close();
+        }
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+        readWhatFits();
+    }
+
+    private void readWhatFits() {
+        var channel = context().channel();
+        channel.config().setAutoRead(channel.isWritable() && waiting < MOST_WAITING);
+    }
+
+    /// Wire reference, section 9: 5 s. Who waits for an answer is not idle.
+    @Override
+    public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+        if (event instanceof IdleStateEvent && waiting == 0) {
+            var _ = ctx.close();
+        }
+    }
+
+    /// The connection is gone, or what came on it cannot be told apart into messages.
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        if (!(cause instanceof IOException)) {
+            queries.bug(Transport.TCP, cause);
+        }
+        var _ = ctx.close();
+    }
+
+    @Override
+    public Transport transport() {
+        return Transport.TCP;
+    }
+
+    @Override
+    public ByteBufAllocator allocator() {
+        return context().alloc();
+    }
+
+    @Override
+    public int limitBytes(QueryMessage query) {
+        return Forwarder.MOST_MESSAGE_BYTES;
+    }
+
+    @Override
+    public @Nullable InetSocketAddress originalDestination() {
+        return context().channel() instanceof EpollSocketChannel socket ? OriginalAddress.of(socket) : null;
+    }
+
+    @Override
+    public void answer(ByteBuf answer) {
+        waiting--;
+        var _ = context().writeAndFlush(answer);
+        readWhatFits();
+    }
+
+    @Override
+    public void drop() {
+        waiting--;
+        var _ = context().close();
+    }
+
+    private ChannelHandlerContext context() {
+        if (ctx == null) {
+            throw new IllegalStateException("not connected yet");
+        }
+        return ctx;
+    }
+}
