@@ -6,6 +6,7 @@ import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.codec.TooLongFrameException;
 import io.netty.handler.timeout.IdleStateEvent;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -80,7 +81,9 @@ final class StreamQueries extends SimpleChannelInboundHandler<ByteBuf> implement
     /// The connection is gone, or what came on it cannot be told apart into messages.
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        if (!(cause instanceof IOException)) {
+        if (cause instanceof TooLongFrameException) {
+            queries.refuse(Refusal.MALFORMED, Transport.TCP);
+        } else if (!(cause instanceof IOException)) {
             queries.bug(Transport.TCP, cause);
         }
         var _ = ctx.close();

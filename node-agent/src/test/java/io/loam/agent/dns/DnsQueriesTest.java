@@ -22,6 +22,7 @@ import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.channel.socket.DatagramPacket;
+import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.handler.codec.dns.DatagramDnsQuery;
 import io.netty.handler.codec.dns.DatagramDnsQueryEncoder;
 import io.netty.handler.codec.dns.DatagramDnsResponse;
@@ -39,6 +40,7 @@ import io.prometheus.metrics.model.snapshots.CounterSnapshot;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -355,6 +357,18 @@ class DnsQueriesTest {
         var stream = new EmbeddedChannel(new StreamQueries(queries, new InFlight(1, Refusal.CONNECTION_LIMIT)));
 
         stream.writeInbound(Unpooled.wrappedBuffer(new byte[] {'G', 'E', 'T'}));
+
+        assertThat(stream.isOpen()).isFalse();
+        assertThat(count("loam_dns_refused", "reason", "malformed")).isOne();
+    }
+
+    @Test
+    void aConnectionWithAnotherProtocolIsClosed() {
+        var stream = new EmbeddedChannel(
+                new LengthFieldBasedFrameDecoder(4098, 0, 2, 0, 2),
+                new StreamQueries(queries, new InFlight(1, Refusal.CONNECTION_LIMIT)));
+
+        stream.writeInbound(Unpooled.copiedBuffer("GET / HTTP/1.1", StandardCharsets.US_ASCII));
 
         assertThat(stream.isOpen()).isFalse();
         assertThat(count("loam_dns_refused", "reason", "malformed")).isOne();
