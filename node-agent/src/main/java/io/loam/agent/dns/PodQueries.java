@@ -1,6 +1,7 @@
 package io.loam.agent.dns;
 
 import io.loam.agent.pod.LocalPod;
+import io.loam.model.decision.EgressRule;
 import io.loam.model.decision.ProxyPorts;
 import io.loam.model.dns.AddressFamily;
 import io.loam.model.dns.NameAnswer;
@@ -138,6 +139,11 @@ final class PodQueries {
     }
 
     private void forward(QueryMessage query, ByteBuf message, Asker asker, Workload client) {
+        if (!EgressRule.permitsName(services.mesh.current(), client, query.name())) {
+            refused(Refusal.EGRESS, asker.transport(), query.name());
+            asker.answer(Answers.error(asker.allocator(), query, message, DnsResponseCode.NXDOMAIN));
+            return;
+        }
         var full = enter();
         if (full != null) {
             serverFailure(query, message, asker, full, "");

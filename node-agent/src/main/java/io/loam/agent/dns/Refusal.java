@@ -14,6 +14,9 @@ enum Refusal {
     EDNS_VERSION("edns_version"),
     /// The control plane has not described the pod that asks.
     UNKNOWN_SOURCE("unknown_source"),
+    /// The workload may reach what the mesh knows and nothing else, and this is not such a name. Answered NXDOMAIN: the
+    /// question alone would carry data out.
+    EGRESS("egress"),
     /// As many queries of this pod as are allowed wait for their resolvers.
     POD_LIMIT("pod_limit"),
     /// The same for the node.

@@ -25,9 +25,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// One enrolled pod: three listeners per event loop in the pod's namespace, its DNS proxy, and the pools of its
-/// outbound
-/// tunnels.
+/// One enrolled pod: three listeners per event loop in the pod's namespace, its DNS proxy, and the
+/// pools of its outbound tunnels.
 ///
 /// The kernel spreads new connections over the loops (SO_REUSEPORT); each connection then stays on the loop that
 /// accepted it, with everything it needs. Methods are called on the ZDS thread or on the thread that drains the

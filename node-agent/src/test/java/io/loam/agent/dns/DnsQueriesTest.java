@@ -260,6 +260,25 @@ class DnsQueriesTest {
         });
     }
 
+    /// The question alone would carry data out.
+    @Test
+    void namesThatTheMeshDoesNotKnowAreDeniedToWhoMayReachNothingElse() {
+        view.publish(view.current()
+                .apply(MeshDelta.builder()
+                        .upsert(registryOnly(workload("client", "10.1.0.1")))
+                        .build()));
+
+        var unknown = ask("secret.attacker.example", DnsRecordType.A);
+        var known = ask("web.shop.svc.cluster.local", DnsRecordType.A);
+
+        assertThat(asked).isEmpty();
+        assertThat(unknown.code()).isEqualTo(DnsResponseCode.NXDOMAIN);
+        assertThat(known.count(DnsSection.ANSWER)).isOne();
+        assertThat(count("loam_dns_refused", "reason", "egress")).isOne();
+        unknown.release();
+        known.release();
+    }
+
     @Test
     void withoutAResolverTheAnswerIsAServerFailure() {
         services = services(2, 3, List.of());
@@ -529,6 +548,36 @@ class DnsQueriesTest {
                 true,
                 false,
                 Service.Visibility.PUBLIC);
+    }
+
+    private static Workload registryOnly(Workload workload) {
+        return new Workload(
+                workload.uid(),
+                workload.name(),
+                workload.namespace(),
+                workload.addresses(),
+                workload.hostname(),
+                workload.network(),
+                workload.tunnel(),
+                workload.trustDomain(),
+                workload.serviceAccount(),
+                workload.waypoint(),
+                workload.networkGateway(),
+                workload.node(),
+                workload.canonicalName(),
+                workload.canonicalRevision(),
+                workload.type(),
+                workload.workloadName(),
+                workload.nativeTunnel(),
+                workload.applicationTunnel(),
+                workload.services(),
+                workload.authorizationPolicies(),
+                workload.status(),
+                workload.clusterId(),
+                workload.locality(),
+                workload.networkMode(),
+                workload.capacity(),
+                Workload.Egress.REGISTRY_ONLY);
     }
 
     private static Workload member(int i) {
