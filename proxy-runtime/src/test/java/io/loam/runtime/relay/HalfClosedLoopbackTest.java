@@ -122,9 +122,7 @@ final class HalfClosedLoopbackTest {
         var _ = dial.addListener((ChannelFutureListener) dialled -> {
             watch(dialled.channel());
             var made = SocketRelay.of(
-                    joined,
-                    ApplicationSocket.of((EpollSocketChannel) dialled.channel()),
-                    (end, _, _) -> ends.add(end));
+                    joined, ApplicationSocket.of((EpollSocketChannel) dialled.channel()), (end, _, _) -> ends.add(end));
             made.start();
         });
     }

@@ -51,8 +51,8 @@ public final class AuthorizationMapping {
         return message.getAction() == io.loam.protocol.proto.security.Action.ALLOW;
     }
 
-    /// What a rule demands in fields or extensions of a later version cannot be evaluated: an ALLOW rule then does not
-    /// match, a DENY rule matches by what is left of it (hazard I17).
+    /// What a rule demands in fields or extensions of a later version cannot be evaluated: an ALLOW rule then
+    /// does not match, a DENY rule matches by what is left of it (hazard I17).
     private static Rule rule(
             ResourceFields fields, String path, io.loam.protocol.proto.security.Rule rule, boolean allows) {
         boolean hidden = hasUnknown(rule) || rule.getClausesList().stream().anyMatch(AuthorizationMapping::hasUnknown);

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
-import com.google.protobuf.UnknownFieldSet;
 import com.google.protobuf.UInt32Value;
+import com.google.protobuf.UnknownFieldSet;
 import io.loam.model.address.CidrBlock;
 import io.loam.model.address.GatewayAddress;
 import io.loam.model.address.GatewayAddress.Destination;
@@ -233,8 +233,8 @@ final class MappingTest {
                 .build();
     }
 
-    /// Hazard I17: what a later version added to a match cannot be evaluated here. ALLOW does not match, DENY matches
-    /// by the fields that are understood, or everybody where there are none.
+    /// Hazard I17: what a later version added to a match cannot be evaluated here. ALLOW does not match, DENY
+    /// matches by the fields that are understood, or everybody where there are none.
     @Test
     void conditionsOfALaterVersionNeverWidenAPolicy() {
         var later = UnknownFieldSet.newBuilder()
@@ -251,9 +251,9 @@ final class MappingTest {
         }
         for (var action : Action.values()) {
             var message = policy().setAction(
-                    action == Action.ALLOW
-                            ? io.loam.protocol.proto.security.Action.ALLOW
-                            : io.loam.protocol.proto.security.Action.DENY);
+                            action == Action.ALLOW
+                                    ? io.loam.protocol.proto.security.Action.ALLOW
+                                    : io.loam.protocol.proto.security.Action.DENY);
             message.addRulesBuilder().setUnknownFields(later);
             message.addRulesBuilder().addClausesBuilder().setUnknownFields(later);
             assertThat(AuthorizationMapping.toModel(message.build()).rules())
@@ -269,9 +269,9 @@ final class MappingTest {
     private static List<Clause> clausesOf(
             Action action, Consumer<io.loam.protocol.proto.security.Match.Builder> change) {
         var message = policy().setAction(
-                action == Action.ALLOW
-                        ? io.loam.protocol.proto.security.Action.ALLOW
-                        : io.loam.protocol.proto.security.Action.DENY);
+                        action == Action.ALLOW
+                                ? io.loam.protocol.proto.security.Action.ALLOW
+                                : io.loam.protocol.proto.security.Action.DENY);
         change.accept(message.addRulesBuilder().addClausesBuilder().addMatchesBuilder());
         return AuthorizationMapping.toModel(message.build()).rules().getFirst().clauses();
     }
