@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -42,6 +43,13 @@ final class UpCommand implements Callable<Integer> {
             description = "How long to wait until everything is ready (default: 60). The lab stays up afterwards.")
     private long timeoutSeconds = 60;
 
+    @Option(
+            names = "--ca",
+            paramLabel = "DIR",
+            description = "Sign with the CA in this directory: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem."
+                    + " Without it the lab makes one.")
+    private @Nullable Path authority;
+
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli before the first call
     private CommandSpec spec;
@@ -70,13 +78,23 @@ final class UpCommand implements Callable<Integer> {
         var err = spec.commandLine().getErr();
         var started = System.nanoTime();
         try (var progress = StartProgress.on(err)) {
-            start.start(lab, absolute, Duration.ofSeconds(timeoutSeconds), progress);
+            start.start(lab, absolute, authority(), Duration.ofSeconds(timeoutSeconds), progress);
         } finally {
             printProblems(lab);
         }
         var millis = Duration.ofNanos(System.nanoTime() - started).toMillis();
         spec.commandLine().getOut().printf("lab '%s' is up (%.1f s): try 'loam get pods'%n", lab, millis / 1000.0);
         return 0;
+    }
+
+    private @Nullable Path authority() throws LabException {
+        if (authority == null) {
+            return null;
+        }
+        if (!Files.isDirectory(authority)) {
+            throw new LabException("--ca " + authority + ": no such directory", 2);
+        }
+        return authority.toAbsolutePath().normalize();
     }
 
     /// Also of a lab that did not get ready: they are usually why.

@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -83,6 +84,14 @@ public final class Lab implements AutoCloseable {
 
     /// As {@link #start(String, List)}, with agents that are started differently.
     public static Lab start(String name, List<Path> filesOrDirs, AgentSetup agents) throws IOException {
+        return start(name, filesOrDirs, agents, null);
+    }
+
+    /// As {@link #start(String, List, AgentSetup)}, with keys of somebody else's making.
+    ///
+    /// @param authority see {@link FabricServers#start}
+    public static Lab start(String name, List<Path> filesOrDirs, AgentSetup agents, @Nullable Path authority)
+            throws IOException {
         var lab = new LabName(name);
         var remains = LabRemains.of(lab);
         remains.claim();
@@ -91,7 +100,7 @@ public final class Lab implements AutoCloseable {
             remains.removeNamespaces();
             var network = new LabNetwork(lab);
             network.createFabric();
-            var servers = FabricServers.start(lab);
+            var servers = FabricServers.start(lab, authority);
             opened.add(servers);
             var nodes = new LabNodes(lab, servers, agents);
             opened.add(nodes);

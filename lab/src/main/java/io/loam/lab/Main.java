@@ -1,17 +1,22 @@
 package io.loam.lab;
 
 import ch.qos.logback.classic.Level;
+import io.loam.lab.node.AgentSetup;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// `up NAME FILE..` runs a lab until it is told to end (SIGTERM), `down NAME` ends one and clears away what is left.
+/// `up NAME [--ca=DIR] FILE..` runs a lab until it is told to end (SIGTERM), `down NAME` ends one and clears away what
+/// is left.
 public final class Main {
     private static final Logger LOG = LoggerFactory.getLogger(Main.class);
+
+    private static final String CA = "--ca=";
 
     private Main() {}
 
@@ -27,20 +32,25 @@ public final class Main {
 
     private static int run(String[] args) throws IOException {
         if (args.length >= 3 && args[0].equals("up")) {
-            up(args[1], Arrays.stream(args, 2, args.length).map(Path::of).toList());
+            var authority = args[2].startsWith(CA) ? Path.of(args[2].substring(CA.length())) : null;
+            int firstFile = authority == null ? 2 : 3;
+            up(
+                    args[1],
+                    Arrays.stream(args, firstFile, args.length).map(Path::of).toList(),
+                    authority);
             return 0;
         }
         if (args.length == 2 && args[0].equals("down")) {
             Lab.down(args[1]);
             return 0;
         }
-        System.err.println("usage: up NAME FILE.. | down NAME");
+        System.err.println("usage: up NAME [--ca=DIR] FILE.. | down NAME");
         return 2;
     }
 
-    private static void up(String name, List<Path> files) throws IOException {
+    private static void up(String name, List<Path> files, @Nullable Path authority) throws IOException {
         ((ch.qos.logback.classic.Logger) LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME)).setLevel(Level.INFO);
-        var lab = Lab.start(name, files);
+        var lab = Lab.start(name, files, AgentSetup.DEFAULT, authority);
         LabApi api;
         try {
             api = LabApi.start(lab);

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Runs the lab's program, which is on the same class path as this command but belongs to another module.
 public final class LabProcess {
@@ -29,9 +30,13 @@ public final class LabProcess {
     /// terminal do not reach it.
     ///
     /// @param files absolute
-    public Process start(String lab, List<Path> files) throws LabException {
+    /// @param authority absolute; a directory with the keys of a CA, or null: the lab makes its own
+    public Process start(String lab, List<Path> files, @Nullable Path authority) throws LabException {
         var command = new ArrayList<String>(List.of("setsid"));
         command.addAll(java("up", lab));
+        if (authority != null) {
+            command.add("--ca=" + authority);
+        }
         files.forEach(file -> command.add(file.toString()));
         var log = labs.log(lab);
         try {

@@ -1,6 +1,7 @@
 package io.loam.cli.lab;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,17 +30,24 @@ public final class LabStart {
 
     /// @param lab a checked name that no running lab has
     /// @param files absolute
+    /// @param authority see {@link LabProcess#start}
     /// @param progress shows what is waited for
     /// @return ready: every pod that can be is
     /// @throws LabException it cannot start or is not ready in time; in the latter case it stays up
-    public RunningLab start(String lab, List<Path> files, Duration timeout, StartProgress progress)
+    public RunningLab start(
+            String lab, List<Path> files, @Nullable Path authority, Duration timeout, StartProgress progress)
             throws LabException {
         var settled = new AtomicBoolean();
         var interrupted = new AtomicBoolean();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> takeDown(lab, settled, interrupted), "ctrl-c"));
         try {
-            var daemon = process.start(lab, files);
-            return await(lab, daemon, timeout, progress);
+            var daemon = process.start(lab, files, authority);
+            // Open from the beginning: a lab that cannot start takes its directory with it, and the log in it.
+            try (var log = Files.newBufferedReader(labs.log(lab))) {
+                return await(lab, daemon, log, timeout, progress);
+            } catch (IOException e) {
+                throw new LabException(labs.log(lab) + ": " + e.getMessage());
+            }
         } catch (LabException e) {
             // That it ended is our own doing, and said already.
             throw interrupted.get() ? new LabException("lab '" + lab + "' was not started") : e;
@@ -61,13 +69,14 @@ public final class LabStart {
         }
     }
 
-    private RunningLab await(String lab, Process daemon, Duration timeout, StartProgress progress) throws LabException {
+    private RunningLab await(String lab, Process daemon, BufferedReader log, Duration timeout, StartProgress progress)
+            throws LabException {
         var deadline = System.nanoTime() + timeout.toNanos();
         @Nullable RunningLab running = null;
         while (System.nanoTime() - deadline < 0) {
             if (!daemon.isAlive()) {
-                throw new LabException(
-                        "lab '" + lab + "': its process ended with code " + daemon.exitValue() + ": " + lastWords(lab));
+                throw new LabException("lab '" + lab + "': its process ended with code " + daemon.exitValue() + ": "
+                        + lastWords(lab, log));
             }
             if (running == null) {
                 running = labs.running(lab).orElse(null);
@@ -118,13 +127,9 @@ public final class LabStart {
         }
     }
 
-    private String lastWords(String lab) {
-        try {
-            var lines = Files.readAllLines(labs.log(lab));
-            var said = lines.reversed().stream().filter(line -> !line.isBlank()).findFirst();
-            return said.orElse("it said nothing") + " (all of it in " + labs.log(lab) + ")";
-        } catch (IOException e) {
-            return "and left no log (" + e.getMessage() + ")";
-        }
+    private String lastWords(String lab, BufferedReader log) {
+        var said = log.lines().filter(line -> !line.isBlank()).reduce((_, last) -> last);
+        var rest = Files.exists(labs.log(lab)) ? " (all of it in " + labs.log(lab) + ")" : "";
+        return said.orElse("it said nothing") + rest;
     }
 }

@@ -50,6 +50,6 @@ final class LabStartTest {
         var labs = new LabDirectory(root);
         var process = new LabProcess(labs, SlowLab.class.getName());
         var progress = new StartProgress(new PrintWriter(shown), false, System::nanoTime);
-        new LabStart(labs, process).start("slow", List.of(file), timeout, progress);
+        new LabStart(labs, process).start("slow", List.of(file), null, timeout, progress);
     }
 }

@@ -37,8 +37,12 @@ final class LoamProgram {
         return run(main, Map.of(), arguments);
     }
 
-    private static Outcome run(String main, Map<String, String> environment, String... arguments)
-            throws IOException, InterruptedException {
+    /// The command while it runs; ended by the caller.
+    static Process started(String... arguments) throws IOException {
+        return start("io.loam.cli.Main", Map.of(), arguments);
+    }
+
+    private static Process start(String main, Map<String, String> environment, String... arguments) throws IOException {
         var command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:+UseSerialGC",
@@ -53,6 +57,12 @@ final class LoamProgram {
         builder.environment().putAll(environment);
         var process = builder.start();
         process.getOutputStream().close();
+        return process;
+    }
+
+    private static Outcome run(String main, Map<String, String> environment, String... arguments)
+            throws IOException, InterruptedException {
+        var process = start(main, environment, arguments);
         var killer = Thread.startVirtualThread(() -> {
             try {
                 if (!process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {

@@ -68,7 +68,7 @@ public final class Demo implements Callable<Integer> {
         RunningLab api;
         try (var progress = StartProgress.on(spec.commandLine().getErr())) {
             api = new LabStart(LabDirectory.OF_THIS_MACHINE, process)
-                    .start(lab, List.of(files), START_TIMEOUT, progress);
+                    .start(lab, List.of(files), null, START_TIMEOUT, progress);
         }
         say("Lab '%s' is up after %.1f s.".formatted(lab, seconds(started)));
 

@@ -50,6 +50,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -132,16 +133,22 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
     }
 
     /// Returns once all listen. To be called on a platform thread: sockets are opened in the fabric.
-    public static FabricServers start(LabName lab) throws IOException {
+    ///
+    /// @param authority a directory with the CA's keys under the names that Istio gives plugged-in ones; null: the
+    ///     lab makes its own
+    /// @throws IOException also if the keys cannot be used
+    public static FabricServers start(LabName lab, @Nullable Path authority) throws IOException {
         var clock = InstantSource.system();
         var mesh = MeshSettings.DEFAULT;
         var opened = new ArrayList<AutoCloseable>();
         try {
             var fabric = Netns.open(LabName.netnsPath(lab.fabricNetns()));
             opened.add(fabric);
-            var authority = CertificateAuthority.openOrCreate(lab.stateDir().resolve("ca"), clock);
+            var issuer = authority == null
+                    ? CertificateAuthority.openOrCreate(lab.stateDir().resolve("ca"), clock)
+                    : CertificateAuthority.pluggedIn(authority, clock);
             var roots = lab.stateDir().resolve("root-cert.pem");
-            Files.writeString(roots, authority.rootsPem());
+            Files.writeString(roots, issuer.rootsPem());
             var tokens = TokenIssuer.openOrCreate(lab.stateDir().resolve("tokens"), clock);
             var verifier = TokenVerifier.of(tokens.jwks(), tokens.issuer(), Set.of(TOKEN_AUDIENCE), clock);
             var agent = new ServiceAccountName(AGENT_NAMESPACE, AGENT_ACCOUNT);
@@ -151,7 +158,7 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
                     listen(fabric, CA_PORT),
                     DNS_NAMES,
                     addresses,
-                    authority,
+                    issuer,
                     verifier,
                     new ImpersonationCheck(mesh.trustDomain(), Set.of(agent)),
                     () -> views.pods,
@@ -160,7 +167,7 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
             var controlPlane = ControlPlane.start(
                     ControlPlaneConfig.of(mesh, Set.of(agent.toString())),
                     listen(fabric, CONTROL_PLANE_PORT),
-                    () -> authority.issueServing(DNS_NAMES, addresses),
+                    () -> issuer.issueServing(DNS_NAMES, addresses),
                     verifier,
                     clock);
             opened.add(controlPlane);
