@@ -1,5 +1,6 @@
 package io.loam.agent.connections;
 
+import io.loam.model.failure.ErrorCode;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelPipeline;

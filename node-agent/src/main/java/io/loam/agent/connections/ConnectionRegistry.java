@@ -1,6 +1,7 @@
 package io.loam.agent.connections;
 
 import io.loam.agent.pod.LocalPod;
+import io.loam.model.failure.ErrorCode;
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.policy.ApplicablePolicies;
 import io.loam.model.policy.Authorizer;

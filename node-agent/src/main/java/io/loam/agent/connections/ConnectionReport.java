@@ -1,5 +1,6 @@
 package io.loam.agent.connections;
 
+import io.loam.model.failure.ErrorCode;
 import io.loam.model.identity.SpiffeId;
 import io.loam.model.policy.DryRunFinding;
 import io.loam.model.service.Service;
@@ -128,12 +129,12 @@ public final class ConnectionReport {
                         Kind.FAILED,
                         ErrorCode.RESET.name(),
                         reset.reason(),
-                        ErrorCode.RESET.flag(),
+                        ErrorFlags.of(ErrorCode.RESET),
                         fromApplication,
                         toApplication);
             case RelayEnd.Aborted(var reason) -> {
                 var code = abortedFor == null ? ErrorCode.BUG : abortedFor;
-                end(Kind.FAILED, code.name(), reason, code.flag(), fromApplication, toApplication);
+                end(Kind.FAILED, code.name(), reason, ErrorFlags.of(code), fromApplication, toApplication);
             }
             case RelayEnd.Bug(var cause) -> bug(cause, fromApplication, toApplication);
         }
@@ -143,7 +144,7 @@ public final class ConnectionReport {
     public void failed(ErrorCode code, String error) {
         // Where nobody is known on either side: ztunnel's "early rejection".
         boolean early = source == null && sourceIdentity == null && destination == null;
-        end(early ? Kind.REFUSED : Kind.FAILED, code.name(), error, code.flag(), 0, 0);
+        end(early ? Kind.REFUSED : Kind.FAILED, code.name(), error, ErrorFlags.of(code), 0, 0);
     }
 
     /// An error of our own (hazards, rule 7). Counted and logged even if the connection was reported before: then
@@ -159,7 +160,7 @@ public final class ConnectionReport {
                 Kind.FAILED,
                 ErrorCode.BUG.name(),
                 String.valueOf(cause),
-                ErrorCode.BUG.flag(),
+                ErrorFlags.of(ErrorCode.BUG),
                 fromApplication,
                 toApplication);
     }

@@ -3,6 +3,7 @@ package io.loam.agent.connections;
 import io.loam.agent.pod.Dialer;
 import io.loam.agent.pod.LocalPod;
 import io.loam.agent.pod.WorkloadWait;
+import io.loam.model.failure.ErrorCode;
 import io.loam.model.policy.ConnectionAttributes;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.PendingConnect;

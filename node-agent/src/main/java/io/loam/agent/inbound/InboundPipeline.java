@@ -1,8 +1,8 @@
 package io.loam.agent.inbound;
 
 import io.loam.agent.connections.ConnectionReport;
-import io.loam.agent.connections.ErrorCode;
 import io.loam.agent.pod.LocalPod;
+import io.loam.model.failure.ErrorCode;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.HboneServerHandler;
 import io.loam.protocol.hbone.RecordFiller;

@@ -1,12 +1,13 @@
 package io.loam.agent.inbound;
 
 import io.loam.agent.connections.ConnectionReport;
-import io.loam.agent.connections.ErrorCode;
+import io.loam.agent.connections.ErrorFlags;
 import io.loam.agent.connections.OpenConnection;
 import io.loam.agent.pod.LocalPod;
 import io.loam.model.address.NetworkAddress;
 import io.loam.model.decision.InboundTarget;
 import io.loam.model.decision.ServiceAttribution;
+import io.loam.model.failure.ErrorCode;
 import io.loam.model.identity.SpiffeId;
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.policy.ConnectionAttributes;
@@ -156,7 +157,7 @@ final class InboundTunnel implements ConnectHandler {
         /// 401 says that a policy refused, 503 everything else (wire reference, 2.3).
         @Override
         public void refuse(ErrorCode code, String reason) {
-            stream.refuse(code.flag() == FailureFlag.DENY ? UNAUTHORIZED : UNAVAILABLE);
+            stream.refuse(ErrorFlags.of(code) == FailureFlag.DENY ? UNAUTHORIZED : UNAVAILABLE);
         }
 
         @Override

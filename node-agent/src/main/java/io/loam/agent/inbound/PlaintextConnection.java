@@ -1,12 +1,12 @@
 package io.loam.agent.inbound;
 
 import io.loam.agent.connections.ConnectionReport;
-import io.loam.agent.connections.ErrorCode;
 import io.loam.agent.connections.OpenConnection;
 import io.loam.agent.pod.LocalPod;
 import io.loam.model.address.NetworkAddress;
 import io.loam.model.decision.ProxyPorts;
 import io.loam.model.decision.ServiceAttribution;
+import io.loam.model.failure.ErrorCode;
 import io.loam.model.policy.ConnectionAttributes;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.linux.OriginalAddress;

@@ -1,8 +1,8 @@
 package io.loam.agent.inbound;
 
 import io.loam.agent.connections.ConnectionRegistry;
-import io.loam.agent.connections.ErrorCode;
 import io.loam.agent.connections.OpenConnection;
+import io.loam.model.failure.ErrorCode;
 import io.loam.model.policy.Authorizer;
 import io.loam.model.policy.ConnectionAttributes;
 import io.loam.model.policy.Verdict;

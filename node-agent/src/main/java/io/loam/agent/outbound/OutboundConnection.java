@@ -1,12 +1,12 @@
 package io.loam.agent.outbound;
 
 import io.loam.agent.connections.ConnectionReport;
-import io.loam.agent.connections.ErrorCode;
 import io.loam.agent.connections.OpenConnection;
 import io.loam.agent.pod.LocalPod;
 import io.loam.model.decision.OutboundRequest;
 import io.loam.model.decision.OutboundRoute;
 import io.loam.model.decision.OutboundRouter;
+import io.loam.model.failure.ErrorCode;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.ConnectFailure;
 import io.loam.protocol.hbone.ConnectRequest;

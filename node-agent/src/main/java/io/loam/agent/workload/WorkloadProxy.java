@@ -1,7 +1,6 @@
 package io.loam.agent.workload;
 
 import io.loam.agent.connections.ConnectionLimits;
-import io.loam.agent.connections.ErrorCode;
 import io.loam.agent.dns.PodDns;
 import io.loam.agent.inbound.InboundPipeline;
 import io.loam.agent.inbound.InboundTunnels;
@@ -9,6 +8,7 @@ import io.loam.agent.inbound.PlaintextPipeline;
 import io.loam.agent.outbound.OutboundPipeline;
 import io.loam.agent.pod.LocalPod;
 import io.loam.model.decision.ProxyPorts;
+import io.loam.model.failure.ErrorCode;
 import io.loam.model.identity.SpiffeId;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;

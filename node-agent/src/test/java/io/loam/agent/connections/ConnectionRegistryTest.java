@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.agent.pod.LocalPod;
 import io.loam.agent.pod.TestPods;
+import io.loam.model.failure.ErrorCode;
 import io.loam.model.identity.SpiffeId;
 import io.loam.model.mesh.MeshDelta;
 import io.loam.model.mesh.MeshView;

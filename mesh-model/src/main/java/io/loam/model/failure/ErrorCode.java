@@ -1,80 +1,70 @@
-package io.loam.agent.connections;
+package io.loam.model.failure;
 
 import io.loam.model.decision.RefusalReason;
 import io.loam.model.policy.Verdict;
-import io.loam.runtime.metrics.FailureFlag;
 
-/// Short, stable names of the reasons why a connection failed: all values of the field `code` of the access log, each
-/// with the coarser `response_flags` of the metrics.
+/// Short, stable names of the reasons why a connection failed: all values of the field `code` of the access log, at
+/// either end of a tunnel. Users search logs for them and `loam explain` tells what they mean, so a name is never
+/// changed and never used for something else.
 public enum ErrorCode {
     // Before anything was decided.
     /// The control plane has not described the pod that the connection belongs to.
-    UNKNOWN_SOURCE(FailureFlag.IDENTITY_ERROR),
+    UNKNOWN_SOURCE,
     /// The CA has not given (or not renewed) this workload's certificate.
-    NO_CERTIFICATE(FailureFlag.IDENTITY_ERROR),
+    NO_CERTIFICATE,
     /// A limit is reached (`ConnectionLimits`), or too many wait for the same tunnel.
-    OVERLOADED(FailureFlag.CONNECT),
+    OVERLOADED,
 
     // What the mesh says about the destination, see RefusalReason.
-    LOOP(FailureFlag.CONNECT),
-    UNKNOWN_WORKLOAD(FailureFlag.IDENTITY_ERROR),
-    NO_HEALTHY_UPSTREAM(FailureFlag.CONNECT),
-    WAYPOINT_UNRESOLVED(FailureFlag.CONNECT),
-    OTHER_NETWORK(FailureFlag.CONNECT),
-    NO_ADDRESS(FailureFlag.CONNECT),
-    NO_TARGET_PORT(FailureFlag.CONNECT),
-    NO_IDENTITY(FailureFlag.IDENTITY_ERROR),
+    LOOP,
+    UNKNOWN_WORKLOAD,
+    NO_HEALTHY_UPSTREAM,
+    WAYPOINT_UNRESOLVED,
+    OTHER_NETWORK,
+    NO_ADDRESS,
+    NO_TARGET_PORT,
+    NO_IDENTITY,
     /// The pod may only call what the mesh knows.
-    NOT_IN_REGISTRY(FailureFlag.DENY),
-    UNSUPPORTED(FailureFlag.CONNECT),
-    BAD_AUTHORITY(FailureFlag.CONNECT),
-    WRONG_DESTINATION(FailureFlag.CONNECT),
-    UNKNOWN_HOSTNAME(FailureFlag.CONNECT),
+    NOT_IN_REGISTRY,
+    UNSUPPORTED,
+    BAD_AUTHORITY,
+    WRONG_DESTINATION,
+    UNKNOWN_HOSTNAME,
     /// The endpoint has a host name only.
-    UNRESOLVED(FailureFlag.CONNECT),
+    UNRESOLVED,
 
     // Policies.
     /// An authorization policy of this side says no.
-    POLICY_DENIED(FailureFlag.DENY),
+    POLICY_DENIED,
     /// The workload names a policy that the control plane has not sent, or that could not be read.
-    POLICY_UNKNOWN(FailureFlag.DENY),
+    POLICY_UNKNOWN,
     /// It allowed the connection and does not any more.
-    POLICY_CHANGED(FailureFlag.DENY),
+    POLICY_CHANGED,
     /// The other side of the tunnel answered that its policies say no.
-    PEER_DENIED(FailureFlag.DENY),
+    PEER_DENIED,
 
     // On the way there.
     /// The connection to the destination, or to the application, was not made.
-    DIAL_FAILED(FailureFlag.CONNECT),
+    DIAL_FAILED,
     /// One side of the tunnel did not accept the other's certificate.
-    TLS_REFUSED(FailureFlag.TLS_FAILURE),
-    TUNNEL_SETUP(FailureFlag.H2_HANDSHAKE_FAILURE),
+    TLS_REFUSED,
+    TUNNEL_SETUP,
     /// Nobody answered on the tunnel's port, as it is where a NetworkPolicy forgets it.
-    TUNNEL_TIMEOUT(FailureFlag.NETWORK_POLICY),
+    TUNNEL_TIMEOUT,
     /// The other side of the tunnel answered that it cannot reach the application.
-    PEER_REFUSED(FailureFlag.CONNECT),
+    PEER_REFUSED,
     /// Whoever called did not wait for the answer.
-    GAVE_UP(FailureFlag.CONNECT),
+    GAVE_UP,
 
     // Once bytes flowed.
-    RESET(FailureFlag.CONNECT),
+    RESET,
     /// The process ends and the time for open connections was over.
-    DRAINED(FailureFlag.CONNECT),
+    DRAINED,
     /// The pod does not run any more and left it open.
-    POD_ENDED(FailureFlag.CONNECT),
+    POD_ENDED,
 
     /// An error of our own.
-    BUG(FailureFlag.CONNECT);
-
-    private final FailureFlag flag;
-
-    ErrorCode(FailureFlag flag) {
-        this.flag = flag;
-    }
-
-    public FailureFlag flag() {
-        return flag;
-    }
+    BUG;
 
     /// The code of a verdict that is a refusal.
     ///
