@@ -38,20 +38,22 @@ final class AuthorizationCompiler {
     private static final List<StringMatch> NOBODY = List.of(new StringMatch.Exact(""));
 
     private final AuthorizationPolicyObject policy;
+    private final String trustDomain;
     private final List<Problem> problems;
 
-    private AuthorizationCompiler(AuthorizationPolicyObject policy, List<Problem> problems) {
+    private AuthorizationCompiler(AuthorizationPolicyObject policy, String trustDomain, List<Problem> problems) {
         this.policy = policy;
+        this.trustDomain = trustDomain;
         this.problems = problems;
     }
 
     /// @return empty for policies that only waypoints enforce
     static Optional<AuthorizationPolicy> compile(
-            AuthorizationPolicyObject policy, Set<String> rootNamespaces, List<Problem> problems) {
-        return new AuthorizationCompiler(policy, problems).compile(rootNamespaces);
+            AuthorizationPolicyObject policy, MeshSettings settings, List<Problem> problems) {
+        return new AuthorizationCompiler(policy, settings.trustDomain(), problems).compile(settings.rootNamespaces());
     }
 
-    private Optional<AuthorizationPolicy> compile(Set<String> rootNamespaces) {
+    private Optional<AuthorizationPolicy> compile(List<String> rootNamespaces) {
         if (!policy.targetRefs().isEmpty()) {
             var kinds = policy.targetRefs().stream()
                     .map(target -> target.kind() + " " + target.name())
@@ -70,6 +72,7 @@ final class AuthorizationCompiler {
         }
         var rules = new ArrayList<Rule>();
         for (int i = 0; i < policy.rules().size(); i++) {
+            checkTrustDomains("spec.rules[" + i + "]", policy.rules().get(i));
             rules.add(rule(i, policy.rules().get(i)));
         }
         return Optional.of(new AuthorizationPolicy(
@@ -81,7 +84,7 @@ final class AuthorizationCompiler {
                 policy.dryRun()));
     }
 
-    private Scope scope(Set<String> rootNamespaces) {
+    private Scope scope(List<String> rootNamespaces) {
         if (!policy.selector().isEmpty()) {
             return Scope.WORKLOAD_SELECTOR;
         }
@@ -239,6 +242,49 @@ final class AuthorizationCompiler {
             case StringMatch.Exact _ -> true;
             case StringMatch.Prefix(String text) -> text.indexOf('/') >= 0;
             case StringMatch.Suffix _, StringMatch.Presence _ -> false;
+        };
+    }
+
+    private void checkTrustDomains(String path, AuthorizationPolicyObject.Rule rule) {
+        for (int i = 0; i < rule.from().size(); i++) {
+            var source = path + ".from[" + i + "].source.";
+            checkTrustDomains(source + "principals", rule.from().get(i).principals());
+            checkTrustDomains(source + "notPrincipals", rule.from().get(i).notPrincipals());
+        }
+        for (int i = 0; i < rule.when().size(); i++) {
+            var condition = rule.when().get(i);
+            if (condition.key().equals("source.principal")) {
+                checkTrustDomains(path + ".when[" + i + "].values", patterns(condition.values()));
+                checkTrustDomains(path + ".when[" + i + "].notValues", patterns(condition.notValues()));
+            }
+        }
+    }
+
+    /// The usual cause is an example with `cluster.local` in a mesh that is called otherwise. A warning and no error:
+    /// the roots of another mesh may be trusted as well.
+    private void checkTrustDomains(String field, List<StringMatch> principals) {
+        var others = principals.stream()
+                .map(this::writtenForAnotherMesh)
+                .flatMap(Optional::stream)
+                .collect(Collectors.joining(", "));
+        if (!others.isEmpty()) {
+            warn(
+                    field,
+                    others,
+                    "principals of " + trustDomain + ", such as " + trustDomain + "/ns/NAMESPACE/sa/ACCOUNT",
+                    "of another trust domain, so it matches no workload of this mesh");
+        }
+    }
+
+    /// @return the principal as it was written, if nobody of this mesh has it for its trust domain alone
+    private Optional<String> writtenForAnotherMesh(StringMatch principal) {
+        var start = trustDomain + "/";
+        return switch (principal) {
+            case StringMatch.Exact(String text) ->
+                text.startsWith(start) || text.indexOf('/') < 0 ? Optional.empty() : Optional.of(text);
+            case StringMatch.Prefix(String text) ->
+                text.startsWith(start) || start.startsWith(text) ? Optional.empty() : Optional.of(text + "*");
+            case StringMatch.Suffix _, StringMatch.Presence _ -> Optional.empty();
         };
     }
 

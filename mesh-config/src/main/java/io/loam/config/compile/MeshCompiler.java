@@ -237,7 +237,7 @@ public final class MeshCompiler {
         var roots = Set.copyOf(settings.rootNamespaces());
         var policies = new ArrayList<AuthorizationPolicy>();
         cluster.objects(AuthorizationPolicyObject.class).forEach(object -> {
-            var compiled = AuthorizationCompiler.compile(object, roots, problems);
+            var compiled = AuthorizationCompiler.compile(object, settings, problems);
             if (compiled.isEmpty()) {
                 return;
             }

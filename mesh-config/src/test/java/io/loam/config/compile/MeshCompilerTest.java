@@ -35,6 +35,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class MeshCompilerTest {
     private static final String CART = """
@@ -350,6 +352,38 @@ class MeshCompilerTest {
                                 + " agents do not enforce it",
                         "mesh.yaml:40: AuthorizationPolicy shop/c: spec.action: CUSTOM (expected: ALLOW or DENY); node"
                                 + " agents do not enforce it");
+    }
+
+    /// `cluster.local` in a mesh of another name matches nobody: an ALLOW refuses everybody, a DENY nobody.
+    @ParameterizedTest(name = "{0}")
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "from: [{source: {principals: [cluster.local/ns/a/sa/b]}}] | -",
+                "from: [{source: {principals: ['cluster.local/ns/*', 'clu*', '*/sa/b', '*']}}] | -",
+                "from: [{source: {principals: [a.org/ns/a/sa/b]}}] | from[0].source.principals: a.org/ns/a/sa/b",
+                "from: [{source: {principals: ['cluster.local.org/ns/*']}}]"
+                        + " | from[0].source.principals: cluster.local.org/ns/*",
+                "from: [{source: {principals: [a.org/ns/a/sa/b, cluster.local/ns/a/sa/b, 'b*']}}]"
+                        + " | from[0].source.principals: a.org/ns/a/sa/b, b*",
+                "from: [{source: {namespaces: [a]}}, {source: {notPrincipals: ['a.org/*']}}]"
+                        + " | from[1].source.notPrincipals: a.org/*",
+                "when: [{key: source.principal, values: ['a.org/*']}] | when[0].values: a.org/*",
+                "when: [{key: source.namespace, values: ['a']}, {key: source.principal, notValues: ['a.org/*']}]"
+                        + " | when[1].notValues: a.org/*",
+            })
+    void warnsOfPrincipalsOfAnotherTrustDomain(String rule, String warning) {
+        var problems = problems(compile(CART + policy("shop", "p", "rules: [{" + rule + "}]")));
+
+        if (warning.equals("-")) {
+            assertThat(problems).isEmpty();
+        } else {
+            assertThat(problems)
+                    .containsExactly("mesh.yaml:30: AuthorizationPolicy shop/p: spec.rules[0]." + warning
+                            + " (expected: principals of cluster.local, such as"
+                            + " cluster.local/ns/NAMESPACE/sa/ACCOUNT); of another trust domain, so it matches no"
+                            + " workload of this mesh");
+        }
     }
 
     @Test
