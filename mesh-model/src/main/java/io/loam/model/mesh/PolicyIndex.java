@@ -112,7 +112,7 @@ final class PolicyIndex {
             var policy = byKey.get(key);
             if (policy == null) {
                 unknown.add(key);
-            } else if (!appliesUnnamed(policy.source(), namespace)) {
+            } else if (!appliesUnnamed(policy, namespace)) {
                 own.put(key, policy);
             }
         }
@@ -122,7 +122,7 @@ final class PolicyIndex {
     }
 
     /// Whether a policy is in one of the first two layers.
-    private static boolean appliesUnnamed(AuthorizationPolicy policy, String namespace) {
+    private static boolean appliesUnnamed(CompiledPolicy policy, String namespace) {
         return switch (policy.scope()) {
             case GLOBAL -> true;
             case NAMESPACE -> policy.namespace().equals(namespace);
@@ -157,12 +157,12 @@ final class PolicyIndex {
 
         void put(AuthorizationPolicy policy) {
             var present = nextByKey.get(policy.key());
-            if (present != null && present.source().equals(policy)) {
+            var compiled = CompiledPolicy.of(policy);
+            if (present != null && present.sameAs(compiled)) {
                 return;
             }
             remove(policy.key());
             changed = true;
-            var compiled = CompiledPolicy.of(policy);
             var key = compiled.key();
             nextByKey = nextByKey.with(key, compiled);
             switch (policy.scope()) {
@@ -183,14 +183,13 @@ final class PolicyIndex {
             }
             changed = true;
             nextByKey = nextByKey.without(key);
-            var policy = present.source();
-            switch (policy.scope()) {
+            switch (present.scope()) {
                 case GLOBAL -> {
                     globalChanged = true;
                     nextGlobal = nextGlobal.without(key);
                 }
                 case NAMESPACE ->
-                    put(policy.namespace(), ofNamespace(policy.namespace()).without(key));
+                    put(present.namespace(), ofNamespace(present.namespace()).without(key));
                 case WORKLOAD_SELECTOR -> {}
             }
         }

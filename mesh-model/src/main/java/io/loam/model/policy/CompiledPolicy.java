@@ -1,31 +1,33 @@
 package io.loam.model.policy;
 
 import io.loam.model.policy.AuthorizationPolicy.Action;
-import io.loam.model.policy.AuthorizationPolicy.Clause;
 import io.loam.model.policy.AuthorizationPolicy.Rule;
+import io.loam.model.policy.AuthorizationPolicy.Scope;
+import java.util.List;
 
-/// A policy in the form connections are compared with. Compiled once, when the policy arrives.
+/// A policy in the form that connections are compared with, which is also the only one that is kept: a tenth of the
+/// objects it was made of ({@link EncodedRules}). Compiled once, when the policy arrives.
 public final class CompiledPolicy {
     private static final Verdict.Denied[] DENIES_NOTHING = {};
 
-    private final AuthorizationPolicy source;
     private final String key;
-    private final CompiledMatch[][][] rules;
+    private final int namespaceLength; // the key begins with the namespace
+    private final Scope scope;
+    private final Action action;
+    private final boolean dryRun;
+    private final EncodedRules rules;
     private final Verdict.Allowed allowed;
     private final Verdict.Denied[] denied;
 
     private CompiledPolicy(AuthorizationPolicy source) {
-        this.source = source;
         this.key = source.key();
-        this.rules = source.rules().stream()
-                .map(Rule::clauses)
-                .map(clauses -> clauses.stream()
-                        .map(Clause::matches)
-                        .map(matches -> matches.stream().map(CompiledMatch::of).toArray(CompiledMatch[]::new))
-                        .toArray(CompiledMatch[][]::new))
-                .toArray(CompiledMatch[][][]::new);
+        this.namespaceLength = source.namespace().length();
+        this.scope = source.scope();
+        this.action = source.action();
+        this.dryRun = source.dryRun();
+        this.rules = EncodedRules.of(source.rules());
         this.allowed = new Verdict.Allowed(key);
-        this.denied = source.action() == Action.DENY ? new Verdict.Denied[rules.length] : DENIES_NOTHING;
+        this.denied = action == Action.DENY ? new Verdict.Denied[rules.size()] : DENIES_NOTHING;
         for (int rule = 0; rule < denied.length; rule++) {
             denied[rule] = new Verdict.Denied(key, rule);
         }
@@ -35,8 +37,20 @@ public final class CompiledPolicy {
         return new CompiledPolicy(policy);
     }
 
+    /// The policy as it arrived, made anew each time: for dumps.
     public AuthorizationPolicy source() {
-        return source;
+        return new AuthorizationPolicy(
+                key.substring(namespaceLength + 1), namespace(), scope, action, rules.decoded(), dryRun);
+    }
+
+    /// Whether both were compiled from equal policies.
+    public boolean sameAs(CompiledPolicy other) {
+        return key.equals(other.key)
+                && namespaceLength == other.namespaceLength
+                && scope == other.scope
+                && action == other.action
+                && dryRun == other.dryRun
+                && rules.sameAs(other.rules);
     }
 
     /// `namespace/name`.
@@ -44,8 +58,29 @@ public final class CompiledPolicy {
         return key;
     }
 
+    public String namespace() {
+        return key.substring(0, namespaceLength);
+    }
+
+    public Scope scope() {
+        return scope;
+    }
+
+    Action action() {
+        return action;
+    }
+
+    boolean dryRun() {
+        return dryRun;
+    }
+
     int ruleCount() {
-        return rules.length;
+        return rules.size();
+    }
+
+    /// Made anew each time.
+    List<Rule> rules() {
+        return rules.decoded();
     }
 
     Verdict.Allowed allowed() {
@@ -59,25 +94,6 @@ public final class CompiledPolicy {
 
     /// Whether one rule matches. Allocates nothing.
     boolean matches(int rule, ConnectionAttributes connection) {
-        return allClausesMatch(rules[rule], connection);
-    }
-
-    private static boolean allClausesMatch(CompiledMatch[][] clauses, ConnectionAttributes connection) {
-        for (var clause : clauses) {
-            if (!anyMatches(clause, connection)) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    /// A clause without matches demands nothing; one whose matches have no fields is never true.
-    private static boolean anyMatches(CompiledMatch[] matches, ConnectionAttributes connection) {
-        for (var match : matches) {
-            if (match.matches(connection)) {
-                return true;
-            }
-        }
-        return matches.length == 0;
+        return rules.matches(rule, connection);
     }
 }

@@ -35,8 +35,7 @@ public final class PolicyLayer {
 
     private static PolicyTable table(List<CompiledPolicy> policies, Action action, boolean dryRun) {
         return PolicyTable.of(policies.stream()
-                .filter(policy ->
-                        policy.source().action() == action && policy.source().dryRun() == dryRun)
+                .filter(policy -> policy.action() == action && policy.dryRun() == dryRun)
                 .toList());
     }
 
