@@ -10,6 +10,8 @@ import io.loam.agent.inbound.InboundServices;
 import io.loam.agent.outbound.OutboundServices;
 import io.loam.agent.pod.PodDialer;
 import io.loam.agent.pod.WorkloadWait;
+import io.loam.agent.selftest.LoopbackMesh;
+import io.loam.agent.selftest.SelfTest;
 import io.loam.agent.workload.PodPolicies;
 import io.loam.agent.workload.WorkloadProxies;
 import io.loam.agent.workload.WorkloadServices;
@@ -37,6 +39,7 @@ import io.loam.runtime.loops.LoopWatchdog;
 import io.loam.runtime.metrics.ProcessMetrics;
 import io.loam.runtime.metrics.TrafficMetrics;
 import io.loam.runtime.time.SystemTimer;
+import io.loam.runtime.time.Timer;
 import io.loam.runtime.tunnel.TunnelPoolConfig;
 import io.loam.runtime.xds.XdsClient;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
@@ -78,6 +81,7 @@ final class Agent {
     private final XdsClient xds;
     private final CaClient ca;
     private final AccessLog accessLog;
+    private final SelfTest selfTest;
     private final CountDownLatch quit = new CountDownLatch(1);
     private final PrometheusRegistry registry = new PrometheusRegistry();
     private final Readiness readiness = new Readiness();
@@ -88,13 +92,12 @@ final class Agent {
     ///
     /// @throws IOException if a capability is missing or a port is taken
     static Agent start(AgentConfig config) throws IOException {
+        // First of all: Netty would write 200 lines on the level that is logback's own default.
+        var logLevels = new LogLevels(config.log().level());
         long files = ResourceLimits.raiseOpenFiles();
         SelfCheck.run(config.sockets());
         var limits = LimitsConfig.within(files, ResourceLimits.openFiles());
-        var agent = new Agent(config, limits);
-        agent.listen();
-        agent.xds.start();
-        agent.zds.start();
+        var agent = begin(config, limits, logLevels);
         log.info(
                 "agent started node={} workers={} open.files={} sockets={} xds={} ca={} zds={}",
                 config.node().nodeName(),
@@ -107,12 +110,22 @@ final class Agent {
         return agent;
     }
 
-    private Agent(AgentConfig config, LimitsConfig limits) {
+    /// As {@link #start}, whatever this process may do: pods cannot be taken on without privileges, all else works.
+    static Agent begin(AgentConfig config, LimitsConfig limits, LogLevels logLevels) throws IOException {
+        var agent = new Agent(config, limits, logLevels);
+        agent.listen();
+        agent.xds.start();
+        agent.zds.start();
+        agent.selfTest.start();
+        return agent;
+    }
+
+    private Agent(AgentConfig config, LimitsConfig limits, LogLevels logLevels) {
         this.config = config;
         // SplittableRandom is not safe for several threads; this one takes the calling thread's generator.
         RandomGenerator random = () -> ThreadLocalRandom.current().nextLong();
         var clock = new SystemTimer();
-        logLevels = new LogLevels(config.log().level());
+        this.logLevels = logLevels;
         ProcessMetrics.register(registry, "ztunnel", VERSION);
 
         loops = new EventLoops(config.workers());
@@ -161,6 +174,12 @@ final class Agent {
         zds = new ZdsClient(config.zdsSocket(), pods, readiness, random);
         xds = new XdsClient(channels, config.controlPlane(), config.node(), mesh, readiness, registry, clock, random);
         dump = new ConfigDump(config, VERSION, mesh, certificates, pods, connections);
+        selfTest = new SelfTest(() -> loopback(clock, random), readiness);
+    }
+
+    /// Two pods in this process, on the loops and with the settings of all others.
+    LoopbackMesh loopback(Timer clock, RandomGenerator random) throws IOException {
+        return LoopbackMesh.open(loops, config.sockets(), pools(config), hbone(config.tunnels()), clock, random);
     }
 
     private DnsServices dns(MeshView mesh, WorkloadWait workloads, RandomGenerator random) {
@@ -242,6 +261,7 @@ final class Agent {
         long deadline = System.nanoTime() + config.drain().deadline().toNanos();
         log.info("draining deadline={} connections={}", config.drain().deadline(), connections.size());
         readiness.pending("draining");
+        selfTest.close();
         zds.close();
         pods.drain();
         try {

@@ -67,7 +67,7 @@ class MainTest {
         try (var client = HttpClient.newHttpClient()) {
             awaitPort(ready, process);
 
-            assertThat(send(client, "GET", "127.0.0.1", ready, "/healthz/ready").body())
+            assertThat(pendingBehindTheSelfTest(client, ready))
                     .isEqualTo("not ready, pending: xds type.googleapis.com/istio.security.Authorization,"
                             + " xds type.googleapis.com/istio.workload.Address, zds snapshot\n");
             var dump = new ObjectMapper()
@@ -137,6 +137,17 @@ class MainTest {
         } catch (IOException _) {
             return false;
         }
+    }
+
+    /// It passes without anybody else's help.
+    private static String pendingBehindTheSelfTest(HttpClient client, int ready) throws Exception {
+        long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+        var body = send(client, "GET", "127.0.0.1", ready, "/healthz/ready").body();
+        while (body.contains("self-test") && System.nanoTime() < deadline) {
+            LockSupport.parkNanos(10_000_000);
+            body = send(client, "GET", "127.0.0.1", ready, "/healthz/ready").body();
+        }
+        return body;
     }
 
     private static int freePort() throws IOException {

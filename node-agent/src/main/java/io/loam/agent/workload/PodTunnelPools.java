@@ -4,13 +4,12 @@ import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.pod.LocalPod;
 import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.loops.EventLoops;
-import io.loam.runtime.tunnel.ClientTls;
+import io.loam.runtime.tunnel.ClientTlsSource;
 import io.loam.runtime.tunnel.TunnelKey;
 import io.loam.runtime.tunnel.TunnelPool;
 import io.loam.runtime.tunnel.TunnelPoolConfig;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
-import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.util.IdentityHashMap;
 
@@ -18,7 +17,6 @@ import java.util.IdentityHashMap;
 /// T18).
 final class PodTunnelPools {
     private final LocalPod pod;
-    private final CertificateSource certificates;
     private final ConnectionLimits limits;
     private final IdentityHashMap<EventLoop, TunnelPool> pools = new IdentityHashMap<>();
 
@@ -30,9 +28,8 @@ final class PodTunnelPools {
             TunnelPoolConfig config) {
         this.pod = pod;
         this.limits = limits;
-        this.certificates = certificates;
         for (var loop : loops.workers()) {
-            pools.put(loop, new TunnelPool(loop, this::open, this::clientTls, config));
+            pools.put(loop, new TunnelPool(loop, this::open, ClientTlsSource.of(certificates), config));
         }
     }
 
@@ -69,17 +66,5 @@ final class PodTunnelPools {
         var _ = socket.closeFuture().addListener(_ -> limits.giveSocket(pod));
         pod.sockets().tunnel(socket);
         return socket;
-    }
-
-    private Future<ClientTls> clientTls(TunnelKey key, EventLoop loop) {
-        var promise = loop.<ClientTls>newPromise();
-        var _ = certificates.get(key.source()).whenComplete((tls, failure) -> {
-            if (failure != null) {
-                promise.tryFailure(failure);
-            } else {
-                promise.trySuccess(allocator -> tls.newClientHandler(allocator, key.destinations()));
-            }
-        });
-        return promise;
     }
 }
