@@ -1,6 +1,10 @@
 package io.loam.agent;
 
+import java.io.File;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /// How the agent's JVM is started; the lab and the images read it here, so that both run what was measured
 /// (fast-path, section 6).
@@ -20,7 +24,43 @@ public final class AgentJvm {
     /// Buffers of all loops; a refused buffer ends a connection, an unlimited one the node.
     private static final int DIRECT_MIB = 64;
 
+    /// Name of the AOT cache (JEP 514) that {@link AgentTraining} makes, in the folder of the agent's jar file.
+    private static final String CACHE = "agent.aot";
+
+    /// How the agent's jar file is called, whatever its version.
+    private static final String JAR = "node-agent-";
+
+    /// Maps the cache to the address it was made for. Elsewhere, the JVM's default, all of it has to be patched
+    /// at each start: 40 ms, and 22 MiB of every agent that would else be shared pages of the file. Price: an
+    /// attacker who can already read and write the process's memory knows where its classes are, though still
+    /// no other address.
+    private static final String WHERE_MADE = "-XX:ArchiveRelocationMode=0";
+
     private AgentJvm() {}
+
+    /// What {@link #flags} has to be followed by where an AOT cache lies beside the agent's jar file: classes
+    /// come loaded and linked, and methods that were hot in training are compiled early. A cache that does not
+    /// fit, because jar files, flags or the JVM have changed, is passed over by the JVM, which says so and
+    /// starts as it does without.
+    ///
+    /// @param classPath of the agent; the JVM wants the one that the cache was made with
+    public static List<String> cacheFlags(String classPath) {
+        return cache(classPath)
+                .map(file -> List.of("-XX:AOTCache=" + file, "-XX:+UnlockDiagnosticVMOptions", WHERE_MADE))
+                .orElse(List.of());
+    }
+
+    /// Where classes are not in jar files, as in a build, there is no cache.
+    private static Optional<Path> cache(String classPath) {
+        for (var entry : classPath.split(File.pathSeparator)) {
+            var jar = Path.of(entry);
+            if (jar.getFileName() != null && jar.getFileName().toString().startsWith(JAR) && entry.endsWith(".jar")) {
+                var cache = jar.toAbsolutePath().resolveSibling(CACHE);
+                return Files.isRegularFile(cache) ? Optional.of(cache) : Optional.empty();
+            }
+        }
+        return Optional.empty();
+    }
 
     /// @param workers event loops, as in `ZTUNNEL_WORKER_THREADS`: one arena each
     public static List<String> flags(int workers) {
@@ -41,6 +81,8 @@ public final class AgentJvm {
                 "-Dio.netty.allocator.numDirectArenas=" + workers,
                 "-Dio.netty.allocator.numHeapArenas=1",
                 "-Dio.netty.leakDetection.level=disabled",
+                "-Dio.netty.machineId=02:00:00:00:00:00", // or it looks at every interface of the node
+                "-Dio.netty.jfr.enabled=false", // its event classes bring the recorder's, 70 ms and 3 MiB
                 "--enable-native-access=ALL-UNNAMED",
                 "--sun-misc-unsafe-memory-access=allow"); // Netty's direct buffers
     }

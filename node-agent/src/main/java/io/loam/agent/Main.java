@@ -19,14 +19,18 @@ public final class Main {
     /// would take an orderly end for a crash.
     @SuppressWarnings("SystemExitOutsideMain") // the end of main, on the thread that a signal leaves us
     private static void drainAndHalt(Agent agent) {
-        int code = 0;
+        Runtime.getRuntime().halt(drain(agent));
+    }
+
+    /// @return the exit code
+    static int drain(Agent agent) {
         try {
             agent.drain();
+            return 0;
         } catch (RuntimeException e) {
             log.error("drain failed", e);
-            code = 1;
+            return 1;
         }
-        Runtime.getRuntime().halt(code);
     }
 
     static void main() throws InterruptedException {

@@ -57,9 +57,11 @@ final class AgentProcess implements AutoCloseable {
             command.add(program.toString());
         } else {
             command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+            var classPath = System.getProperty("java.class.path");
             command.addAll(AgentJvm.flags(WORKERS));
+            command.addAll(AgentJvm.cacheFlags(classPath));
             command.addAll(setup.jvmOptions());
-            command.addAll(List.of("-cp", System.getProperty("java.class.path"), MAIN));
+            command.addAll(List.of("-cp", classPath, MAIN));
         }
         var agent = new AgentProcess(node, command, environment, log);
         agent.watch.start();
