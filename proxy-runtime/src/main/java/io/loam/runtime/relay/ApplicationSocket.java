@@ -1,6 +1,7 @@
 package io.loam.runtime.relay;
 
 import io.loam.protocol.hbone.TunnelStream;
+import io.loam.protocol.linux.SocketOptions;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
@@ -36,6 +37,10 @@ public final class ApplicationSocket {
     /// Bytes for a slow application that wait in this process, above and below which the other side pauses and
     /// resumes.
     private static final WriteBufferWaterMark WRITE_MARKS = new WriteBufferWaterMark(64 << 10, 128 << 10);
+
+    /// Below the least time for which a kernel remembers a connection that it translates: a FIN that had to be sent
+    /// twice makes 30 s of it, whatever the rules allow half-closed ones (hazard T10).
+    private static final int HALF_CLOSED_PROBE_SECONDS = 20;
 
     private final DuplexChannel channel;
     private @Nullable Events events;
@@ -187,6 +192,7 @@ public final class ApplicationSocket {
             lose(text(shut.cause())); // the application had already broken the connection off
         } else if (!closed) {
             outputEnded = true;
+            probeWhileHalfClosed();
             if (events != null) {
                 try {
                     events.onOutputEnd();
@@ -248,7 +254,10 @@ public final class ApplicationSocket {
             lookForReset();
         } else if (inputEnded && !closed) {
             listeningForReset = true;
-            channel.eventLoop().execute(this::lookForReset);
+            channel.eventLoop().execute(() -> {
+                lookForReset();
+                probeWhileHalfClosed();
+            });
         }
     }
 
@@ -264,6 +273,16 @@ public final class ApplicationSocket {
             }
         } catch (IOException e) {
             lose(text(e));
+        }
+    }
+
+    /// The other direction may be silent for as long as it likes.
+    private void probeWhileHalfClosed() {
+        if (inputEnded != outputEnded && !closed && channel instanceof EpollSocketChannel && channel.isActive()) {
+            var config = channel.config();
+            config.setOption(SocketOptions.KEEP_ALIVE, 1);
+            config.setOption(SocketOptions.KEEP_IDLE_SECONDS, HALF_CLOSED_PROBE_SECONDS);
+            config.setOption(SocketOptions.KEEP_INTERVAL_SECONDS, HALF_CLOSED_PROBE_SECONDS);
         }
     }
 

@@ -2,6 +2,7 @@ package io.loam.runtime.relay;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.loam.protocol.linux.SocketOptions;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -284,6 +285,26 @@ final class HalfClosedLoopbackTest {
     }
 
     /// Fast path, rule 11: a FIN is a lasting condition of the socket, but an event only once.
+    /// Hazard T10: the kernel must not forget the translation of a connection whose other direction is silent.
+    @Test
+    void bothSocketsOfAHalfClosedConnectionAreProbed() throws Exception {
+        var connection = halfClosed();
+        try (var caller = connection.caller();
+                var _ = connection.atDestination()) {
+            assertThat(caller.isConnected()).isTrue();
+            assertThat(open).hasSize(2);
+            for (var socket : open.keySet()) {
+                await(
+                        "probes on " + socket,
+                        STEP,
+                        () -> Integer.valueOf(20).equals(socket.config().getOption(SocketOptions.KEEP_IDLE_SECONDS)));
+                assertThat(socket.config().getOption(SocketOptions.KEEP_ALIVE)).isOne();
+                assertThat(socket.config().getOption(SocketOptions.KEEP_INTERVAL_SECONDS))
+                        .isEqualTo(20);
+            }
+        }
+    }
+
     @Test
     void halfClosedConnectionsThatAreSilentCostNothing() throws Exception {
         var connections = new ArrayList<HalfClosed>();
