@@ -25,8 +25,14 @@ public record AgentPair(String clientNode, String serverNode, String client) {
     private static final int READINESS_PORT = 15021;
     private static final Duration START_TIMEOUT = Duration.ofSeconds(20);
 
-    /// What the figures cannot be finer than; the kernel notes a process's start in steps of 10 ms.
-    private static final Duration POLL = Duration.ofMillis(2);
+    /// What the figures cannot be finer than; the kernel notes a process's start in the same steps. Who asks
+    /// more often takes the time from the agent that starts.
+    private static final Duration POLL = Duration.ofMillis(10);
+
+    /// Lines of a table of sockets that are looked at. Those that listen come first; behind them are thousands
+    /// of closed connections of the loads before, which take the kernel longer to list than an agent needs to
+    /// start.
+    private static final int TABLE_BYTES = 4096;
 
     private static final int READ_TIMEOUT_MILLIS = 1000;
 
@@ -52,19 +58,19 @@ public record AgentPair(String clientNode, String serverNode, String client) {
         }
     }
 
-    /// Kills both and waits until both are ready again.
+    /// Kills both, one after the other, and waits until both are ready again. The one that is timed is alone on
+    /// the machine with its start, as on a node of its own; its peer has begun a moment before and has served
+    /// nothing.
     public Start restart(Lab lab) throws IOException {
-        var former = pids(lab);
-        try (var clientNetns = Netns.open(lab.nodeNetns(clientNode));
-                var serverNetns = Netns.open(lab.nodeNetns(serverNode));
+        try (var serverNetns = Netns.open(lab.nodeNetns(serverNode));
+                var clientNetns = Netns.open(lab.nodeNetns(clientNode));
                 var podNetns = Netns.open(lab.podNetns(client));
-                var onClientNode = NetnsThread.start(clientNetns, "readiness of " + clientNode);
                 var onServerNode = NetnsThread.start(serverNetns, "readiness of " + serverNode);
+                var onClientNode = NetnsThread.start(clientNetns, "readiness of " + clientNode);
                 var inPod = NetnsThread.start(podNetns, "listeners of " + client)) {
-            lab.agent(serverNode).destroyForcibly();
-            lab.agent(clientNode).destroyForcibly();
-            await("the agent of node " + clientNode + " was not started again", () -> hasAgent(lab, former));
-            long pid = lab.agent(clientNode).pid();
+            kill(lab, serverNode);
+            await("the agent of node " + serverNode + " is not ready", () -> inside(onServerNode, AgentPair::isReady));
+            long pid = kill(lab, clientNode);
             await("the agent of node " + clientNode + " does not listen", () -> inside(inPod, AgentPair::isListening));
             double listening = ProcessUsage.ageSeconds(pid);
             await("the agent of node " + clientNode + " is not ready", () -> inside(onClientNode, AgentPair::isReady));
@@ -72,16 +78,23 @@ public record AgentPair(String clientNode, String serverNode, String client) {
             if (lab.agent(clientNode).pid() != pid) {
                 throw new IOException("the agent of node " + clientNode + " ended while it started");
             }
-            await("the agent of node " + serverNode + " is not ready", () -> inside(onServerNode, AgentPair::isReady));
             return new Start(listening, ready);
         } catch (IllegalStateException e) {
             throw new IOException(e.getMessage(), e);
         }
     }
 
-    private boolean hasAgent(Lab lab, List<Long> former) {
+    /// @return the process that has taken its place
+    private static long kill(Lab lab, String node) throws IOException {
+        var former = lab.agent(node);
+        former.destroyForcibly();
+        await("the agent of node " + node + " was not started again", () -> hasAgent(lab, node, former.pid()));
+        return lab.agent(node).pid();
+    }
+
+    private static boolean hasAgent(Lab lab, String node, long former) {
         try {
-            return !former.contains(lab.agent(clientNode).pid());
+            return lab.agent(node).pid() != former;
         } catch (IllegalStateException _) { // it pauses before it starts again
             return false;
         }
@@ -114,12 +127,18 @@ public record AgentPair(String clientNode, String serverNode, String client) {
     }
 
     private static boolean isListening() throws IOException {
-        return isListening(Files.readString(Path.of("/proc/thread-self/net/tcp")), OUTBOUND_PORT)
-                || isListening(Files.readString(Path.of("/proc/thread-self/net/tcp6")), OUTBOUND_PORT);
+        return isListening(beginning("/proc/thread-self/net/tcp"), OUTBOUND_PORT)
+                || isListening(beginning("/proc/thread-self/net/tcp6"), OUTBOUND_PORT);
     }
 
-    /// @param table as proc_net_tcp: `sl local_address rem_address st …`, addresses and states in hexadecimal, 0A =
-    /// LISTEN
+    private static String beginning(String table) throws IOException {
+        try (var in = Files.newInputStream(Path.of(table))) {
+            return new String(in.readNBytes(TABLE_BYTES), StandardCharsets.US_ASCII);
+        }
+    }
+
+    /// @param table as proc_net_tcp: `sl local_address rem_address st …`, addresses and states in hexadecimal,
+    ///     0A = LISTEN
     static boolean isListening(String table, int port) {
         var ending = ":%04X".formatted(port);
         return table.lines()
