@@ -15,7 +15,8 @@ final class Checkout implements PendingConnect, StreamOpening {
     /// Tunnels that are tried when peers drain, shrink their limit or vanish; each time is a tunnel of its own.
     private static final int MAX_ATTEMPTS = 4;
 
-    private final @Nullable PeerTunnels peer;
+    private final TunnelPool pool;
+    private final TunnelKey key;
     private final EventLoop loop;
     private final ConnectRequest request;
     private final PooledOpening opening;
@@ -24,8 +25,9 @@ final class Checkout implements PendingConnect, StreamOpening {
     private int attempts;
     private boolean cancelled;
 
-    Checkout(@Nullable PeerTunnels peer, EventLoop loop, ConnectRequest request, PooledOpening opening) {
-        this.peer = peer;
+    Checkout(TunnelPool pool, TunnelKey key, EventLoop loop, ConnectRequest request, PooledOpening opening) {
+        this.pool = pool;
+        this.key = key;
         this.loop = loop;
         this.request = request;
         this.opening = opening;
@@ -46,8 +48,8 @@ final class Checkout implements PendingConnect, StreamOpening {
         cancelled = true;
         if (asked != null) {
             asked.cancel();
-        } else if (peer != null) {
-            peer.forget(this);
+        } else {
+            pool.forget(key, this);
         }
     }
 
@@ -81,8 +83,8 @@ final class Checkout implements PendingConnect, StreamOpening {
         // destination at most a connection that says nothing. Not asking would cost ours, each time a peer goes
         // away.
         boolean again = failure.mayRetry() || failure instanceof ConnectFailure.TunnelLost;
-        if (again && peer != null && attempts < MAX_ATTEMPTS && !cancelled) {
-            peer.retry(this);
+        if (again && attempts < MAX_ATTEMPTS && !cancelled) {
+            pool.retry(key, this);
         } else {
             fail(new OpenFailure.ConnectFailed(failure));
         }

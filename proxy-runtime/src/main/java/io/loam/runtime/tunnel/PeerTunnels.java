@@ -4,6 +4,7 @@ import io.loam.protocol.hbone.Tunnel;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// The tunnels to one peer, in the order they were made. A stream takes the first that has room, so that a second
@@ -15,14 +16,15 @@ import org.jspecify.annotations.Nullable;
 final class PeerTunnels {
     private final TunnelKey key;
     private final PoolParts parts;
-    private final Runnable whenUnused;
+    private final Consumer<PeerTunnels> whenUnused;
     private final List<PooledTunnel> tunnels = new ArrayList<>();
     private final ArrayDeque<Checkout> waiting = new ArrayDeque<>();
     private @Nullable Dial dial;
     private boolean serving;
-    private boolean closed;
 
-    PeerTunnels(TunnelKey key, PoolParts parts, Runnable whenUnused) {
+    /// @param whenUnused is given this object when it has no tunnel, no dial and nobody who waits; it is not asked any
+    ///     more afterwards
+    PeerTunnels(TunnelKey key, PoolParts parts, Consumer<PeerTunnels> whenUnused) {
         this.key = key;
         this.parts = parts;
         this.whenUnused = whenUnused;
@@ -37,10 +39,6 @@ final class PeerTunnels {
     }
 
     void enqueue(Checkout checkout) {
-        if (closed) {
-            checkout.failLater(new OpenFailure.PoolClosed());
-            return;
-        }
         if (waiting.size() >= parts.config().maxWaiting()) {
             checkout.failLater(new OpenFailure.TooManyWaiting(waiting.size()));
             return;
@@ -51,10 +49,6 @@ final class PeerTunnels {
 
     /// Asks again, before those that came later.
     void retry(Checkout checkout) {
-        if (closed) {
-            checkout.fail(new OpenFailure.PoolClosed());
-            return;
-        }
         waiting.addFirst(checkout);
         serve();
     }
@@ -152,22 +146,21 @@ final class PeerTunnels {
 
     private void removeIfUnused() {
         if (tunnels.isEmpty() && waiting.isEmpty() && dial == null) {
-            whenUnused.run();
+            whenUnused.accept(this);
         }
     }
 
     void drain() {
-        refuseFromNowOn();
+        refuseWaiting();
         List.copyOf(tunnels).forEach(PooledTunnel::drain);
     }
 
     void close() {
-        refuseFromNowOn();
+        refuseWaiting();
         List.copyOf(tunnels).forEach(PooledTunnel::close);
     }
 
-    private void refuseFromNowOn() {
-        closed = true;
+    private void refuseWaiting() {
         if (dial != null) {
             dial.cancel();
             dial = null;

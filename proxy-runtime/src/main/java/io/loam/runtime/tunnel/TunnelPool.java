@@ -31,19 +31,35 @@ public final class TunnelPool implements StreamSource, AutoCloseable {
     /// On a tunnel that has room or on a new one.
     @Override
     public PendingConnect open(TunnelKey key, ConnectRequest request, PooledOpening opening) {
+        var checkout = new Checkout(this, key, parts.loop(), request, opening);
         if (closed) {
-            var refused = new Checkout(null, parts.loop(), request, opening);
-            refused.failLater(new OpenFailure.PoolClosed());
-            return refused;
+            checkout.failLater(new OpenFailure.PoolClosed());
+        } else {
+            peer(key).enqueue(checkout);
         }
-        var peer = peers.computeIfAbsent(key, this::newPeer);
-        var checkout = new Checkout(peer, parts.loop(), request, opening);
-        peer.enqueue(checkout);
         return checkout;
     }
 
-    private PeerTunnels newPeer(TunnelKey key) {
-        return new PeerTunnels(key, parts, () -> peers.remove(key));
+    /// Asks again for a connection whose tunnel could not serve it. If that was the last one, the peer may have
+    /// been forgotten with it: it is looked up anew, or no drain and no close would reach the next tunnel.
+    void retry(TunnelKey key, Checkout checkout) {
+        if (closed) {
+            checkout.fail(new OpenFailure.PoolClosed());
+        } else {
+            peer(key).retry(checkout);
+        }
+    }
+
+    /// Whoever waits does so at a peer that is known here.
+    void forget(TunnelKey key, Checkout cancelled) {
+        var peer = peers.get(key);
+        if (peer != null) {
+            peer.forget(cancelled);
+        }
+    }
+
+    private PeerTunnels peer(TunnelKey key) {
+        return peers.computeIfAbsent(key, _ -> new PeerTunnels(key, parts, unused -> peers.remove(key, unused)));
     }
 
     /// Tunnels that are connected, draining ones included.

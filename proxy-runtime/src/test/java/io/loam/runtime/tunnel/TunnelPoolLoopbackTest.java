@@ -362,4 +362,26 @@ class TunnelPoolLoopbackTest {
 
         assertThat(second.tunnel()).isNotSameAs(first.tunnel());
     }
+
+    /// Whoever waited for an answer on the only tunnel when it was lost asks on a new one. That one belongs to the pool
+    /// like any other: it is shared, and a pool that closes takes it along.
+    @Test
+    void theTunnelThatReplacesALostOneBelongsToThePool() throws Exception {
+        var asked = new CompletableFuture<Void>();
+        mesh.verdicts((request, pending) -> asked.complete(null));
+        var outcome = open(mesh.key());
+        asked.get(10, TimeUnit.SECONDS);
+        acceptEverything(mesh);
+        HboneServerHandler lost = mesh.inboundTunnels.getFirst();
+
+        lost.channel().eventLoop().execute(() -> {
+            var _ = lost.channel().close();
+        });
+        var replaced = get(outcome);
+
+        assertThat(mesh.onClientLoop(() -> mesh.pool().tunnels())).isOne();
+        assertThat(get(open(mesh.key())).tunnel()).isSameAs(replaced.tunnel());
+        mesh.clientLoop().execute(mesh.pool()::close);
+        await(() -> !replaced.tunnel().channel().isOpen());
+    }
 }
