@@ -187,7 +187,8 @@ final class Agent {
                 config.node().clusterDomain(),
                 config.dns().preferredNamespace(),
                 config.sockets().ipv6());
-        return new DnsServices(config.dns(), resolver, mesh, workloads, new DnsMetrics(registry), random);
+        return new DnsServices(
+                config.dns(), resolver, mesh, workloads, connections.limits(), new DnsMetrics(registry), random);
     }
 
     private static HboneConfig hbone(TunnelConfig tunnels) {

@@ -86,7 +86,11 @@ public final class PodDns {
                                 new FixedRecvByteBufAllocator(Forwarder.MOST_DATAGRAM_BYTES))
                         .handler(new DatagramQueries(queries, destinations))
                         .bind(address));
-        var _ = listening.closeFuture().addListener(_ -> destinations.close());
+        services.limits.holdListener(); // of the socket that asks for destinations
+        var _ = listening.closeFuture().addListener(_ -> {
+            destinations.close();
+            services.limits.giveListener();
+        });
         var connecting = pod.sockets().localListener(address.getAddress());
         bound(
                 address,
@@ -126,12 +130,16 @@ public final class PodDns {
                     binding.cause());
         }
         listeners.add(binding.channel());
+        services.limits.holdListener();
         return binding.channel();
     }
 
     /// Nothing new is taken; what was passed on ends within its time. Does nothing the second time.
     public void stop() {
-        listeners.forEach(listener -> listener.close().awaitUninterruptibly());
+        listeners.forEach(listener -> {
+            listener.close().awaitUninterruptibly();
+            services.limits.giveListener();
+        });
         listeners.clear();
     }
 }

@@ -155,6 +155,11 @@ final class PodQueries {
             serverFailure(query, message, asker, Refusal.NO_RESOLVER, "");
             return;
         }
+        if (!services.limits.takeSocket(pod)) {
+            leave();
+            serverFailure(query, message, asker, Refusal.SOCKET_LIMIT, "");
+            return;
+        }
         services.metrics.forwarded(query.type(), asker.transport(), client);
         pod.retain();
         long started = System.nanoTime();
@@ -183,6 +188,7 @@ final class PodQueries {
             private void end(boolean answered) {
                 services.metrics.forwardedEnd(
                         query.type(), asker.transport(), client, answered, System.nanoTime() - started);
+                services.limits.giveSocket(pod);
                 leave();
                 pod.release();
             }
@@ -250,6 +256,17 @@ final class PodQueries {
     void bug(Transport transport, Throwable cause) {
         services.metrics.refused(Refusal.BUG, transport);
         log.error("dns query ended by a bug pod={}", pod, cause);
+    }
+
+    /// A socket of one of the pod's programs was accepted.
+    ///
+    /// @return whether the pod and the node may hold it; then {@link #giveSocket} has to follow, once
+    boolean takeSocket() {
+        return services.limits.takeSocket(pod);
+    }
+
+    void giveSocket() {
+        services.limits.giveSocket(pod);
     }
 
     /// A connection or an answer that there is no room for.

@@ -23,6 +23,8 @@ enum Refusal {
     NODE_LIMIT("node_limit"),
     /// As many connections of this pod's programs as are allowed are open.
     CONNECTION_LIMIT("connection_limit"),
+    /// The pod or the node holds as many sockets as it may, see {@link io.loam.agent.connections.ConnectionLimits}.
+    SOCKET_LIMIT("socket_limit"),
     /// The kernel does not tell whom the program asked, and no resolver is configured.
     NO_RESOLVER("no_resolver"),
     /// No socket in the pod's namespace.

@@ -22,7 +22,7 @@ final class StreamQueries extends SimpleChannelInboundHandler<ByteBuf> implement
     private final InFlight connections;
     private @Nullable ChannelHandlerContext ctx;
     private int waiting;
-    private boolean refused;
+    private boolean admitted;
 
     /// @param connections the pod's, this one not yet counted
     StreamQueries(PodQueries queries, InFlight connections) {
@@ -33,17 +33,28 @@ final class StreamQueries extends SimpleChannelInboundHandler<ByteBuf> implement
     @Override
     public void channelActive(ChannelHandlerContext ctx) {
         this.ctx = ctx;
-        var full = connections.enter();
-        if (full != null) {
-            refused = true;
+        var full = admit();
+        if (full == null) {
+            admitted = true;
+        } else {
             queries.refuse(full, Transport.TCP);
             var _ = ctx.close();
         }
     }
 
+    private @Nullable Refusal admit() {
+        var full = connections.enter();
+        if (full == null && !queries.takeSocket()) {
+            connections.leave();
+            return Refusal.SOCKET_LIMIT;
+        }
+        return full;
+    }
+
     @Override
     public void channelInactive(ChannelHandlerContext ctx) {
-        if (!refused) {
+        if (admitted) {
+            queries.giveSocket();
             connections.leave();
         }
     }

@@ -4,6 +4,7 @@ import static io.loam.agent.pod.TestPods.pod;
 import static io.loam.agent.pod.TestPods.workload;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.pod.LocalPod;
 import io.loam.agent.pod.WorkloadWait;
 import io.loam.model.address.CidrBlock;
@@ -17,6 +18,7 @@ import io.loam.model.service.Service;
 import io.loam.model.service.ServiceAddress;
 import io.loam.model.workload.Workload;
 import io.loam.runtime.config.DnsConfig;
+import io.loam.runtime.config.LimitsConfig;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -66,6 +68,7 @@ class DnsQueriesTest {
     private final MeshView view = new MeshView();
     private final LocalPod client = pod("client");
     private final ArrayDeque<Asked> asked = new ArrayDeque<>();
+    private int sockets = 100;
     private DnsServices services = services(2, 3);
     private PodQueries queries = queries();
     private EmbeddedChannel channel = new EmbeddedChannel();
@@ -98,6 +101,7 @@ class DnsQueriesTest {
     @AfterEach
     void nothingIsLeft() {
         assertThat(services.node.count()).isZero();
+        assertThat(client.heldSockets().held()).isZero();
         channel.finishAndReleaseAll();
         client.release();
     }
@@ -279,6 +283,31 @@ class DnsQueriesTest {
         known.release();
     }
 
+    /// Hazards, rule 6: sockets of DNS are among those that a pod and the node may hold.
+    @Test
+    void whereNoSocketIsLeftNothingIsPassedOn() {
+        sockets = 1;
+        services = services(2, 3);
+        open();
+        var stream = new EmbeddedChannel(new StreamQueries(queries, new InFlight(2, Refusal.CONNECTION_LIMIT)));
+
+        var full = ask("www.example.com", DnsRecordType.A);
+        var second = new EmbeddedChannel(new StreamQueries(queries, new InFlight(2, Refusal.CONNECTION_LIMIT)));
+        boolean secondOpen = second.isOpen();
+        stream.finishAndReleaseAll();
+        channel.writeInbound(new DatagramPacket(query("www.example.com", DnsRecordType.A), PROXY, PROGRAM));
+
+        assertThat(full.code()).isEqualTo(DnsResponseCode.SERVFAIL);
+        assertThat(secondOpen).isFalse();
+        assertThat(count("loam_dns_refused", "reason", "socket_limit")).isEqualTo(2);
+        assertThat(asked).hasSize(1);
+        full.release();
+        second.finishAndReleaseAll();
+        var waiting = asked.remove();
+        waiting.message.release();
+        waiting.listener.failed(Refusal.TIMEOUT, "");
+    }
+
     @Test
     void withoutAResolverTheAnswerIsAServerFailure() {
         services = services(2, 3, List.of());
@@ -438,6 +467,7 @@ class DnsQueriesTest {
                 new NameResolver("cluster.local", "", true),
                 view,
                 new WorkloadWait(view),
+                new ConnectionLimits(new LimitsConfig(sockets, sockets, 1, 1), registry),
                 new DnsMetrics(registry),
                 new Random(1));
     }
