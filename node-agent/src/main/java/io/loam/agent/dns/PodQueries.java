@@ -140,6 +140,10 @@ final class PodQueries {
 
     private void forward(QueryMessage query, ByteBuf message, Asker asker, Workload client) {
         if (!EgressRule.permitsName(services.mesh.current(), client, query.name())) {
+            if (isKnown(query, client)) { // by a short form, say, and asked for other records than addresses
+                answer(query, message, asker, "", List.of());
+                return;
+            }
             refused(Refusal.EGRESS, asker.transport(), query.name());
             asker.answer(Answers.error(asker.allocator(), query, message, DnsResponseCode.NXDOMAIN));
             return;
@@ -211,11 +215,14 @@ final class PodQueries {
     private void doNotDenyWhatIsKnown(QueryMessage query, Workload client, ByteBuf answer) {
         int at = answer.readerIndex() + 2;
         int flags = answer.getUnsignedShort(at);
-        if ((flags & 0xf) == DnsResponseCode.NXDOMAIN.intValue()
-                && query.dnsClass() == QueryMessage.IN
-                && services.resolver.knows(services.mesh.current(), client, query.name())) {
+        if ((flags & 0xf) == DnsResponseCode.NXDOMAIN.intValue() && isKnown(query, client)) {
             answer.setShort(at, flags & ~0xf);
         }
+    }
+
+    private boolean isKnown(QueryMessage query, Workload client) {
+        return query.dnsClass() == QueryMessage.IN
+                && services.resolver.knows(services.mesh.current(), client, query.name());
     }
 
     private @Nullable Refusal enter() {

@@ -283,6 +283,22 @@ class DnsQueriesTest {
         known.release();
     }
 
+    /// NXDOMAIN would be believed for its addresses, too (RFC 8020).
+    @Test
+    void aNameOfTheMeshIsNotDeniedToThemForRecordsThatItHasNot() {
+        view.publish(view.current()
+                .apply(MeshDelta.builder()
+                        .upsert(registryOnly(workload("client", "10.1.0.1")))
+                        .build()));
+
+        var mail = ask("web.shop", DnsRecordType.MX);
+
+        assertThat(asked).isEmpty();
+        assertThat(mail.code()).isEqualTo(DnsResponseCode.NOERROR);
+        assertThat(mail.count(DnsSection.ANSWER)).isZero();
+        mail.release();
+    }
+
     /// Hazards, rule 6: sockets of DNS are among those that a pod and the node may hold.
     @Test
     void whereNoSocketIsLeftNothingIsPassedOn() {
