@@ -559,7 +559,9 @@ class DnsQueriesTest {
     }
 
     private static ByteBuf edns(String name, int payload, int version) {
-        var message = Unpooled.buffer().writeBytes(query(name, DnsRecordType.A));
+        var plain = query(name, DnsRecordType.A);
+        var message = Unpooled.buffer().writeBytes(plain);
+        plain.release();
         message.setShort(10, 1);
         return message.writeByte(0)
                 .writeShort(DnsRecordType.OPT.intValue())
