@@ -101,6 +101,9 @@ public final class LoopWatchdog implements AutoCloseable {
         private volatile boolean answered = true;
         private volatile @Nullable Thread runs;
 
+        /// What readiness waits for because of this loop, as it was said: its name changes with its first answer.
+        private @Nullable String unready;
+
         Watched(EventLoop loop, LoopLag lag) {
             this.loop = loop;
             this.lag = lag;
@@ -119,7 +122,8 @@ public final class LoopWatchdog implements AutoCloseable {
                     log.error("event loop does not answer loop={} lag.ms={}\n{}", name(), millis, stack());
                 case NOT_READY -> {
                     log.error("event loop is stuck, not ready loop={} lag.ms={}\n{}", name(), millis, stack());
-                    readiness.pending(task());
+                    unready = "event loop " + name();
+                    readiness.pending(unready);
                 }
                 case ABORT -> {
                     log.error("event loop is lost, ending the process loop={} lag.ms={}\n{}", name(), millis, stack());
@@ -127,7 +131,10 @@ public final class LoopWatchdog implements AutoCloseable {
                 }
                 case RECOVERED -> {
                     log.warn("event loop answers again loop={}", name());
-                    readiness.done(task());
+                    if (unready != null) {
+                        readiness.done(unready);
+                        unready = null;
+                    }
                 }
             }
         }
@@ -150,10 +157,6 @@ public final class LoopWatchdog implements AutoCloseable {
         private String name() {
             var thread = runs;
             return thread == null ? loop.toString() : thread.getName();
-        }
-
-        private String task() {
-            return "event loop " + name();
         }
 
         private String stack() {

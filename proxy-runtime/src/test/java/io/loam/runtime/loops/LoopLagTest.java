@@ -87,6 +87,40 @@ class LoopLagTest {
                 .hasMessageContaining("notReadyAfter");
     }
 
+    /// Its thread, and so its name, is not known before its first answer.
+    @Test
+    void aLoopThatIsHeldFromTheStartIsReadyWhenItAnswers() throws Exception {
+        var clock = new AtomicLong();
+        var readiness = new Readiness();
+        var loop = new DefaultEventLoop();
+        try {
+            var held = new CountDownLatch(1);
+            loop.execute(() -> {
+                try {
+                    held.await();
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                }
+            });
+            var watchdog = new LoopWatchdog(
+                    List.of(loop), WatchdogConfig.DEFAULT, readiness, new PrometheusRegistry(), clock::get, () -> {});
+            watchdog.look();
+            for (int look = 0; look < 101; look++) {
+                clock.addAndGet(PERIOD);
+                watchdog.look();
+            }
+            assertThat(readiness.isReady()).isFalse();
+
+            held.countDown();
+            loop.submit(() -> {}).get(5, TimeUnit.SECONDS);
+            clock.addAndGet(PERIOD);
+            watchdog.look();
+            assertThat(readiness.isReady()).isTrue();
+        } finally {
+            loop.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
+        }
+    }
+
     /// A real loop that is held, and the clock moved past every threshold.
     @Test
     void aHeldLoopMakesTheProcessUnreadyAndThenEndsIt() throws Exception {
