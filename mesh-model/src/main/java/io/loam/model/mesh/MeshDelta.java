@@ -2,6 +2,7 @@ package io.loam.model.mesh;
 
 import io.loam.model.address.NamespacedHostname;
 import io.loam.model.policy.AuthorizationPolicy;
+import io.loam.model.policy.CompiledPolicy;
 import io.loam.model.service.Service;
 import io.loam.model.workload.Workload;
 import java.util.ArrayList;
@@ -12,12 +13,13 @@ import java.util.Set;
 /// What changed between two snapshots. Removals come first: what is both removed and upserted is there
 /// afterwards. Of several upserts with the same key the last one counts.
 ///
+/// @param policies compiled at once: as they are written, those of a large mesh would not fit into the heap of an agent
 /// @param removedWorkloads uids
 /// @param removedPolicies `namespace/name`
 public record MeshDelta(
         List<Workload> workloads,
         List<Service> services,
-        List<AuthorizationPolicy> policies,
+        List<CompiledPolicy> policies,
         Set<String> removedWorkloads,
         Set<NamespacedHostname> removedServices,
         Set<String> removedPolicies) {
@@ -32,7 +34,8 @@ public record MeshDelta(
 
     /// Everything of a mesh that was not known before.
     public static MeshDelta of(List<Workload> workloads, List<Service> services, List<AuthorizationPolicy> policies) {
-        return new MeshDelta(workloads, services, policies, Set.of(), Set.of(), Set.of());
+        var compiled = policies.stream().map(CompiledPolicy::of).toList();
+        return new MeshDelta(workloads, services, compiled, Set.of(), Set.of(), Set.of());
     }
 
     public static Builder builder() {
@@ -52,7 +55,7 @@ public record MeshDelta(
     public static final class Builder {
         private final List<Workload> workloads = new ArrayList<>();
         private final List<Service> services = new ArrayList<>();
-        private final List<AuthorizationPolicy> policies = new ArrayList<>();
+        private final List<CompiledPolicy> policies = new ArrayList<>();
         private final Set<String> removedWorkloads = new LinkedHashSet<>();
         private final Set<NamespacedHostname> removedServices = new LinkedHashSet<>();
         private final Set<String> removedPolicies = new LinkedHashSet<>();
@@ -70,7 +73,7 @@ public record MeshDelta(
         }
 
         public Builder upsert(AuthorizationPolicy policy) {
-            policies.add(policy);
+            policies.add(CompiledPolicy.of(policy));
             return this;
         }
 

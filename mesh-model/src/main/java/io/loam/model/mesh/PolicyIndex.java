@@ -70,7 +70,7 @@ final class PolicyIndex {
     ///
     /// @param removed keys, before anything is added
     /// @return this index if nothing changed
-    PolicyIndex with(Collection<String> removed, Collection<AuthorizationPolicy> added) {
+    PolicyIndex with(Collection<String> removed, Collection<CompiledPolicy> added) {
         var change = new Change();
         removed.forEach(change::remove);
         added.forEach(change::put);
@@ -155,23 +155,21 @@ final class PolicyIndex {
         private boolean globalChanged;
         private boolean changed;
 
-        void put(AuthorizationPolicy policy) {
-            var present = nextByKey.get(policy.key());
-            var compiled = CompiledPolicy.of(policy);
-            if (present != null && present.sameAs(compiled)) {
+        void put(CompiledPolicy policy) {
+            var key = policy.key();
+            if (policy.equals(nextByKey.get(key))) {
                 return;
             }
-            remove(policy.key());
+            remove(key);
             changed = true;
-            var key = compiled.key();
-            nextByKey = nextByKey.with(key, compiled);
+            nextByKey = nextByKey.with(key, policy);
             switch (policy.scope()) {
                 case GLOBAL -> {
                     globalChanged = true;
-                    nextGlobal = nextGlobal.with(key, compiled);
+                    nextGlobal = nextGlobal.with(key, policy);
                 }
                 case NAMESPACE ->
-                    put(policy.namespace(), ofNamespace(policy.namespace()).with(key, compiled));
+                    put(policy.namespace(), ofNamespace(policy.namespace()).with(key, policy));
                 case WORKLOAD_SELECTOR -> {} // whoever names it finds it by its key
             }
         }

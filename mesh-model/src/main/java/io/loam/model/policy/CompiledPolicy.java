@@ -4,6 +4,7 @@ import io.loam.model.policy.AuthorizationPolicy.Action;
 import io.loam.model.policy.AuthorizationPolicy.Rule;
 import io.loam.model.policy.AuthorizationPolicy.Scope;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// A policy in the form that connections are compared with, which is also the only one that is kept: a tenth of the
 /// objects it was made of ({@link EncodedRules}). Compiled once, when the policy arrives.
@@ -41,16 +42,6 @@ public final class CompiledPolicy {
     public AuthorizationPolicy source() {
         return new AuthorizationPolicy(
                 key.substring(namespaceLength + 1), namespace(), scope, action, rules.decoded(), dryRun);
-    }
-
-    /// Whether both were compiled from equal policies.
-    public boolean sameAs(CompiledPolicy other) {
-        return key.equals(other.key)
-                && namespaceLength == other.namespaceLength
-                && scope == other.scope
-                && action == other.action
-                && dryRun == other.dryRun
-                && rules.sameAs(other.rules);
     }
 
     /// `namespace/name`.
@@ -95,5 +86,27 @@ public final class CompiledPolicy {
     /// Whether one rule matches. Allocates nothing.
     boolean matches(int rule, ConnectionAttributes connection) {
         return rules.matches(rule, connection);
+    }
+
+    /// Whether both were compiled from equal policies.
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof CompiledPolicy policy
+                && key.equals(policy.key)
+                && namespaceLength == policy.namespaceLength
+                && scope == policy.scope
+                && action == policy.action
+                && dryRun == policy.dryRun
+                && rules.sameAs(policy.rules);
+    }
+
+    @Override
+    public int hashCode() {
+        return key.hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return source().toString();
     }
 }
