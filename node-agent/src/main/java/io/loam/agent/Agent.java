@@ -8,6 +8,7 @@ import io.loam.agent.dns.DnsServices;
 import io.loam.agent.dump.ConfigDump;
 import io.loam.agent.inbound.InboundServices;
 import io.loam.agent.outbound.OutboundServices;
+import io.loam.agent.pod.AcceptPause;
 import io.loam.agent.pod.PodDialer;
 import io.loam.agent.pod.WorkloadWait;
 import io.loam.agent.selftest.LoopbackMesh;
@@ -28,6 +29,7 @@ import io.loam.runtime.admin.LogLevels;
 import io.loam.runtime.admin.MetricsPage;
 import io.loam.runtime.admin.Readiness;
 import io.loam.runtime.config.AgentConfig;
+import io.loam.runtime.config.ConfigException;
 import io.loam.runtime.config.LimitsConfig;
 import io.loam.runtime.config.TunnelConfig;
 import io.loam.runtime.config.WatchdogConfig;
@@ -91,6 +93,7 @@ final class Agent {
     /// Starts everything; returns when the admin ports listen and the clients are connecting.
     ///
     /// @throws IOException if a capability is missing or a port is taken
+    /// @throws ConfigException if the process may open too few files
     static Agent start(AgentConfig config) throws IOException {
         // First of all: Netty would write 200 lines on the level that is logback's own default.
         var logLevels = new LogLevels(config.log().level());
@@ -159,6 +162,7 @@ final class Agent {
                 hbone(config.tunnels()),
                 network,
                 config.tunnels().responseBaggage());
+        var acceptPause = new AcceptPause(registry);
         var services = new WorkloadServices(
                 loops,
                 config.sockets(),
@@ -166,8 +170,8 @@ final class Agent {
                 certificates,
                 outbound,
                 inbound,
-                config.dns().enabled() ? dns(mesh, workloads, random) : null,
-                registry,
+                config.dns().enabled() ? dns(mesh, workloads, acceptPause, random) : null,
+                acceptPause,
                 config.node().trustDomain());
         pods = new WorkloadProxies(services, readiness, registry);
         mesh.addPreparation(new PodPolicies(pods::pods)::prepare);
@@ -182,13 +186,20 @@ final class Agent {
         return LoopbackMesh.open(loops, config.sockets(), pools(config), hbone(config.tunnels()), clock, random);
     }
 
-    private DnsServices dns(MeshView mesh, WorkloadWait workloads, RandomGenerator random) {
+    private DnsServices dns(MeshView mesh, WorkloadWait workloads, AcceptPause acceptPause, RandomGenerator random) {
         var resolver = new NameResolver(
                 config.node().clusterDomain(),
                 config.dns().preferredNamespace(),
                 config.sockets().ipv6());
         return new DnsServices(
-                config.dns(), resolver, mesh, workloads, connections.limits(), new DnsMetrics(registry), random);
+                config.dns(),
+                resolver,
+                mesh,
+                workloads,
+                connections.limits(),
+                new DnsMetrics(registry),
+                acceptPause,
+                random);
     }
 
     private static HboneConfig hbone(TunnelConfig tunnels) {

@@ -9,7 +9,8 @@ import org.slf4j.LoggerFactory;
 
 /// The node agent as a program. Settings come from the environment (wire reference, section 11); SIGTERM drains.
 ///
-/// Exit codes: 0 drained, 1 could not start, 2 the settings do not fit.
+/// Exit codes: 0 drained, 1 could not start, 2 the settings, or the limits of the process, do not
+/// fit.
 public final class Main {
     private static final Logger log = LoggerFactory.getLogger(Main.class);
 
@@ -49,6 +50,9 @@ public final class Main {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> drainAndHalt(agent), "loam-drain"));
             agent.awaitQuit(); // returns on /quitquitquit; a signal runs the hook instead
             System.exit(0);
+        } catch (ConfigException e) { // what only shows on the machine: the limit of open files
+            System.err.println(e.getMessage());
+            System.exit(2);
         } catch (IOException e) {
             log.error("cannot start: {}", e.getMessage());
             log.debug("cannot start", e);

@@ -15,6 +15,7 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
@@ -22,6 +23,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// The program as a process. As in operation it needs root.
 class MainTest {
+    /// Enough for the JVM and its libraries, and not for the 64 that the agent reserves.
+    private static final int FEW_FILES = 130;
+
     @TempDir
     private Path folder = Path.of("");
 
@@ -44,6 +48,27 @@ class MainTest {
                 """);
         assertThat(process.exitValue()).isEqualTo(2);
         assertThat(process.getInputStream().readAllBytes()).isEmpty();
+    }
+
+    /// Hazard P10. Known only once the process runs, so it is not the reader of the settings that finds out.
+    @Test
+    void tooFewDescriptorsEndItWithCode2AndOneSentence() throws Exception {
+        var builder = program();
+        builder.command().addAll(0, List.of("prlimit", "--nofile=" + FEW_FILES));
+        builder.environment().put("NODE_NAME", "node-1");
+        builder.environment().put("XDS_ADDRESS", "https://127.0.0.1:1");
+        builder.environment().put("CA_ADDRESS", "https://127.0.0.1:1");
+        builder.environment().put("INPOD_UDS", folder.resolve("zds.sock").toString());
+        builder.environment().put("ZTUNNEL_WORKER_THREADS", "1");
+
+        var process = builder.start();
+        var errors = new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+
+        assertThat(errors)
+                .startsWith("limit of open files: " + FEW_FILES + " (expected: more than ")
+                .hasLineCount(1);
+        assertThat(process.exitValue()).isEqualTo(2);
     }
 
     /// Wire reference, 8.3, of an agent that reaches nobody.

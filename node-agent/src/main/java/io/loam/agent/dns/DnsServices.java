@@ -1,6 +1,7 @@
 package io.loam.agent.dns;
 
 import io.loam.agent.connections.ConnectionLimits;
+import io.loam.agent.pod.AcceptPause;
 import io.loam.agent.pod.WorkloadWait;
 import io.loam.model.dns.NameResolver;
 import io.loam.model.mesh.MeshView;
@@ -15,6 +16,7 @@ public final class DnsServices {
     final WorkloadWait workloads;
     final ConnectionLimits limits;
     final DnsMetrics metrics;
+    final AcceptPause acceptPause;
     final RandomGenerator random;
 
     /// Queries of the node that wait.
@@ -29,6 +31,7 @@ public final class DnsServices {
             WorkloadWait workloads,
             ConnectionLimits limits,
             DnsMetrics metrics,
+            AcceptPause acceptPause,
             RandomGenerator random) {
         this.config = config;
         this.resolver = resolver;
@@ -36,6 +39,7 @@ public final class DnsServices {
         this.workloads = workloads;
         this.limits = limits;
         this.metrics = metrics;
+        this.acceptPause = acceptPause;
         this.random = random;
         node = new InFlight(config.maxForwarded(), Refusal.NODE_LIMIT);
     }

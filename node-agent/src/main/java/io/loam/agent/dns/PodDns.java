@@ -98,6 +98,7 @@ public final class PodDns {
                         .group(loop, loop)
                         .channelFactory(() -> connecting)
                         .option(ChannelOption.SO_BACKLOG, BACKLOG)
+                        .handler(services.acceptPause)
                         .childHandler(connection(queries))
                         .bind(address));
     }

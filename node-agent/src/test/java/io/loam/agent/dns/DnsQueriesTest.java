@@ -5,6 +5,7 @@ import static io.loam.agent.pod.TestPods.workload;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.agent.connections.ConnectionLimits;
+import io.loam.agent.pod.AcceptPause;
 import io.loam.agent.pod.LocalPod;
 import io.loam.agent.pod.WorkloadWait;
 import io.loam.model.address.CidrBlock;
@@ -485,6 +486,7 @@ class DnsQueriesTest {
                 new WorkloadWait(view),
                 new ConnectionLimits(new LimitsConfig(sockets, sockets, 1, 1), registry),
                 new DnsMetrics(registry),
+                new AcceptPause(registry),
                 new Random(1));
     }
 

@@ -1,4 +1,4 @@
-package io.loam.agent.workload;
+package io.loam.agent.pod;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

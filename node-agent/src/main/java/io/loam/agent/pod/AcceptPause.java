@@ -1,4 +1,4 @@
-package io.loam.agent.workload;
+package io.loam.agent.pod;
 
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
@@ -17,7 +17,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// One handler for all listeners; thread-safe.
 @ChannelHandler.Sharable
-final class AcceptPause extends ChannelInboundHandlerAdapter {
+public final class AcceptPause extends ChannelInboundHandlerAdapter {
     private static final Logger log = LoggerFactory.getLogger(AcceptPause.class);
     private static final long PAUSE_MILLIS = 100;
 
@@ -25,7 +25,8 @@ final class AcceptPause extends ChannelInboundHandlerAdapter {
     private final Gauge paused;
     private final AtomicInteger pausing = new AtomicInteger();
 
-    AcceptPause(PrometheusRegistry registry) {
+    /// @param registry where failures to accept are counted
+    public AcceptPause(PrometheusRegistry registry) {
         failures = Counter.builder()
                 .name("loam_accept_failures")
                 .help("Connections that could not be accepted, for want of descriptors as a rule")
