@@ -3,6 +3,7 @@ package io.loam.jmh;
 import io.loam.model.identity.SpiffeId;
 import io.loam.protocol.hbone.ConnectRequest;
 import io.loam.protocol.hbone.ConnectResponse;
+import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.hbone.HboneServerHandler;
 import io.loam.protocol.hbone.PendingStream;
 import io.loam.protocol.hbone.Tunnel;
@@ -131,7 +132,8 @@ public class SocketPairBenchmark {
                 clientLoop.next(),
                 _ -> new EpollSocketChannel(),
                 (key, loop) -> loop.newSucceededFuture(alloc -> tls.newClientHandler(alloc, key.destinations())),
-                TunnelPoolConfig.DEFAULT);
+                TunnelPoolConfig.DEFAULT,
+                HboneConfig.DEFAULT);
         var key = new TunnelKey(CLIENT, InetAddress.getLoopbackAddress(), Set.of(SERVER), inbound);
         return new ServerBootstrap()
                 .group(clientLoop)

@@ -87,7 +87,8 @@ final class StandInWaypoint implements AutoCloseable {
                 _ -> inside(EpollSocketChannel::new),
                 (key, eventLoop) ->
                         eventLoop.newSucceededFuture(alloc -> tls.newClientHandler(alloc, key.destinations())),
-                TunnelPoolConfig.DEFAULT);
+                TunnelPoolConfig.DEFAULT,
+                HboneConfig.DEFAULT);
         new ServerBootstrap()
                 .group(loop, loop)
                 .channelFactory(() -> inside(EpollServerSocketChannel::new))

@@ -8,6 +8,7 @@ import io.loam.model.identity.SpiffeId;
 import io.loam.protocol.hbone.ConnectFailure;
 import io.loam.protocol.hbone.ConnectRequest;
 import io.loam.protocol.hbone.ConnectResponse;
+import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.hbone.Tunnel;
 import io.loam.protocol.hbone.TunnelStream;
 import io.loam.protocol.linux.Netns;
@@ -198,7 +199,8 @@ final class OwnPortsNetnsIT {
                     _ -> netns.call(() -> new EpollSocketChannel()),
                     (wanted, loop) ->
                             loop.newSucceededFuture(alloc -> tls.newClientHandler(alloc, wanted.destinations())),
-                    TunnelPoolConfig.DEFAULT);
+                    TunnelPoolConfig.DEFAULT,
+                    HboneConfig.DEFAULT);
         }
 
         /// @return the status, or why there is none

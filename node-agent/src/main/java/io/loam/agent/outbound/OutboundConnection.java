@@ -157,6 +157,7 @@ final class OutboundConnection implements PooledOpening {
     private static ErrorCode codeOf(OpenFailure failure) {
         return switch (failure) {
             case OpenFailure.DialFailed _ -> ErrorCode.DIAL_FAILED;
+            case OpenFailure.SocketLimit _ -> ErrorCode.OVERLOADED;
             case OpenFailure.NoCertificate _ -> ErrorCode.NO_CERTIFICATE;
             case OpenFailure.TlsRefused _ -> ErrorCode.TLS_REFUSED;
             case OpenFailure.TimedOut _ -> ErrorCode.TUNNEL_TIMEOUT;

@@ -163,7 +163,7 @@ public final class LoopbackMesh implements AutoCloseable {
         for (int i = 0; i < workers.size(); i++) {
             // The next loop's, so that the two ends of a tunnel take turns as those of two nodes do.
             var far = listen(workers.get((i + 1) % workers.size()), new InboundPipeline(server, inbound, tunnels));
-            var streams = streams(workers.get(i), far);
+            var streams = streams(workers.get(i), far, hbone);
             entries.add(listen(workers.get(i), new OutboundPipeline(client, outbound, _ -> streams)));
         }
     }
@@ -176,12 +176,13 @@ public final class LoopbackMesh implements AutoCloseable {
     }
 
     /// A pool as every pod has one per loop; only the peer's port is `far`'s in place of 15008.
-    private StreamSource streams(EventLoop loop, InetSocketAddress far) {
+    private StreamSource streams(EventLoop loop, InetSocketAddress far, HboneConfig hbone) {
         var pool = new TunnelPool(
                 loop,
                 _ -> new EpollSocketChannel(SocketProtocolFamily.INET),
                 ClientTlsSource.of(certificates),
-                poolConfig);
+                poolConfig,
+                hbone);
         poolEnds.add(() -> loop.execute(pool::close));
         return (key, request, opening) ->
                 pool.open(new TunnelKey(key.source(), key.sourceAddress(), key.destinations(), far), request, opening);

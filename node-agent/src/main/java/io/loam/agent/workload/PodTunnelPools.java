@@ -2,9 +2,11 @@ package io.loam.agent.workload;
 
 import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.pod.LocalPod;
+import io.loam.protocol.hbone.HboneConfig;
 import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.loops.EventLoops;
 import io.loam.runtime.tunnel.ClientTlsSource;
+import io.loam.runtime.tunnel.SocketLimitException;
 import io.loam.runtime.tunnel.TunnelKey;
 import io.loam.runtime.tunnel.TunnelPool;
 import io.loam.runtime.tunnel.TunnelPoolConfig;
@@ -25,11 +27,12 @@ final class PodTunnelPools {
             EventLoops loops,
             CertificateSource certificates,
             ConnectionLimits limits,
-            TunnelPoolConfig config) {
+            TunnelPoolConfig config,
+            HboneConfig hbone) {
         this.pod = pod;
         this.limits = limits;
         for (var loop : loops.workers()) {
-            pools.put(loop, new TunnelPool(loop, this::open, ClientTlsSource.of(certificates), config));
+            pools.put(loop, new TunnelPool(loop, this::open, ClientTlsSource.of(certificates), config, hbone));
         }
     }
 
@@ -54,7 +57,7 @@ final class PodTunnelPools {
 
     private Channel open(TunnelKey key) throws IOException {
         if (!limits.takeSocket(pod)) {
-            throw new IOException("too many open connections");
+            throw new SocketLimitException();
         }
         Channel socket;
         try {

@@ -9,7 +9,6 @@ import io.loam.agent.outbound.OutboundPipeline;
 import io.loam.agent.pod.LocalPod;
 import io.loam.model.decision.ProxyPorts;
 import io.loam.model.failure.ErrorCode;
-import io.loam.model.identity.SpiffeId;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
@@ -38,7 +37,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     private static final int BACKLOG = 4096;
 
     private final LocalPod pod;
-    private final SpiffeId identity;
+    private final PodCertificate certificate;
     private final WorkloadServices services;
     private final PodTunnelPools pools;
     private final InboundTunnels tunnels = new InboundTunnels();
@@ -49,9 +48,15 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     private WorkloadProxy(LocalPod pod, WorkloadServices services) {
         this.pod = pod;
         this.services = services;
-        identity = new SpiffeId(
-                services.trustDomain(), pod.info().namespace(), pod.info().serviceAccount());
-        pools = new PodTunnelPools(pod, services.loops(), services.certificates(), limits(), services.pools());
+        certificate =
+                new PodCertificate(pod, services.inbound().mesh(), services.certificates(), services.trustDomain());
+        pools = new PodTunnelPools(
+                pod,
+                services.loops(),
+                services.certificates(),
+                limits(),
+                services.pools(),
+                services.inbound().hbone());
     }
 
     /// Opens the listeners; returns when all of them take connections. On failure none is left and the pod is still
@@ -74,7 +79,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
             proxy.closeListeners();
             throw e;
         }
-        services.certificates().prefetch(proxy.identity);
+        proxy.certificate.hold();
         log.info("pod joined pod={}", pod);
         return proxy;
     }
@@ -118,7 +123,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
         closeListeners();
         tunnels.drain();
         pools.drain();
-        services.certificates().forget(identity);
+        certificate.drop();
         log.info("pod left pod={}", pod);
         LeavingPod.watch(pod, services.loops().control().next(), this::abort);
     }

@@ -93,6 +93,9 @@ final class Dial implements Tunnel.Listener {
         Channel socket;
         try {
             socket = parts.sockets().open(key);
+        } catch (SocketLimitException e) {
+            fail(new OpenFailure.SocketLimit(e));
+            return;
         } catch (Exception e) {
             fail(new OpenFailure.DialFailed(e));
             return;

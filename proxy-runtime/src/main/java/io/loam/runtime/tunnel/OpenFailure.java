@@ -15,6 +15,14 @@ public sealed interface OpenFailure {
         }
     }
 
+    /// No socket for a new tunnel: the workload or the node holds all it may.
+    record SocketLimit(SocketLimitException refusal) implements OpenFailure {
+        @Override
+        public String reason() {
+            return "no socket for a tunnel: " + refusal.getMessage();
+        }
+    }
+
     /// No certificate to present.
     record NoCertificate(Throwable cause) implements OpenFailure {
         @Override

@@ -20,11 +20,9 @@ public final class TunnelPool implements StreamSource, AutoCloseable {
     private boolean closed;
 
     /// @param loop owns the pool and every tunnel in it; all methods are called on it
-    public TunnelPool(EventLoop loop, TunnelSockets sockets, ClientTlsSource tls, TunnelPoolConfig config) {
-        this(loop, sockets, tls, config, HboneConfig.DEFAULT);
-    }
-
-    TunnelPool(EventLoop loop, TunnelSockets sockets, ClientTlsSource tls, TunnelPoolConfig config, HboneConfig hbone) {
+    /// @param hbone what the tunnels tell their peers
+    public TunnelPool(
+            EventLoop loop, TunnelSockets sockets, ClientTlsSource tls, TunnelPoolConfig config, HboneConfig hbone) {
         this.parts = new PoolParts(loop, sockets, tls, config, hbone);
     }
 

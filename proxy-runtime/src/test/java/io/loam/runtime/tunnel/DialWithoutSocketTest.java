@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.protocol.hbone.ConnectRequest;
 import io.loam.protocol.hbone.ConnectResponse;
+import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.hbone.Tunnel;
 import io.loam.protocol.hbone.TunnelStream;
 import io.netty.channel.ChannelException;
@@ -39,35 +40,57 @@ class DialWithoutSocketTest {
     /// then on waited for ever.
     @Test
     void everyDialFailsOnTheLoopWhenNoSocketCanBeHad() throws Exception {
-        var pool = new TunnelPool(
+        var pool = pool(_ -> {
+            throw new ChannelException("Too many open files");
+        });
+        for (int attempt = 0; attempt < 2; attempt++) {
+            assertThat(failureOf(pool).reason()).contains("Too many open files");
+        }
+    }
+
+    /// Hazards, rule 6: the reason is our own limit, and whoever reads the access log is not sent to the network.
+    @Test
+    void aSocketThatALimitRefusesIsToldApartFromAFailedDial() throws Exception {
+        var pool = pool(_ -> {
+            throw new SocketLimitException();
+        });
+
+        var failure = failureOf(pool);
+
+        assertThat(failure).isInstanceOf(OpenFailure.SocketLimit.class);
+        assertThat(failure.reason()).isEqualTo("no socket for a tunnel: too many open connections");
+    }
+
+    private TunnelPool pool(TunnelSockets sockets) {
+        return new TunnelPool(
                 loop,
-                _ -> {
-                    throw new ChannelException("Too many open files");
-                },
+                sockets,
                 (_, eventLoop) -> eventLoop.newSucceededFuture(_ -> {
                     throw new AssertionError("no socket, no handshake: " + SslHandler.class);
                 }),
-                TunnelPoolConfig.DEFAULT);
-        for (int attempt = 0; attempt < 2; attempt++) {
-            var failure = new CompletableFuture<OpenFailure>();
-            loop.execute(() -> pool.open(KEY, ConnectRequest.to("127.0.0.1:80"), new PooledOpening() {
-                @Override
-                public TunnelStream.Listener onOpened(Tunnel tunnel, TunnelStream stream, ConnectResponse response) {
-                    throw new AssertionError("opened without a socket");
-                }
+                TunnelPoolConfig.DEFAULT,
+                HboneConfig.DEFAULT);
+    }
 
-                @Override
-                public void onFailed(OpenFailure reason) {
-                    assertThat(loop.inEventLoop()).isTrue();
-                    failure.complete(reason);
-                }
+    private OpenFailure failureOf(TunnelPool pool) throws Exception {
+        var failure = new CompletableFuture<OpenFailure>();
+        loop.execute(() -> pool.open(KEY, ConnectRequest.to("127.0.0.1:80"), new PooledOpening() {
+            @Override
+            public TunnelStream.Listener onOpened(Tunnel tunnel, TunnelStream stream, ConnectResponse response) {
+                throw new AssertionError("opened without a socket");
+            }
 
-                @Override
-                public void onBug(Throwable cause) {
-                    failure.completeExceptionally(cause);
-                }
-            }));
-            assertThat(failure.get(5, TimeUnit.SECONDS).reason()).contains("Too many open files");
-        }
+            @Override
+            public void onFailed(OpenFailure reason) {
+                assertThat(loop.inEventLoop()).isTrue();
+                failure.complete(reason);
+            }
+
+            @Override
+            public void onBug(Throwable cause) {
+                failure.completeExceptionally(cause);
+            }
+        }));
+        return failure.get(5, TimeUnit.SECONDS);
     }
 }
