@@ -175,7 +175,10 @@ class InboundConnectionsTest {
         void anApplicationThatResetsResetsItsCaller() throws Exception {
             node.describePod();
             try (var socket = call(TARGET)) {
-                ConnectionFixture.reset(node.application.accept());
+                var served = node.application.accept();
+                socket.getOutputStream().write(42);
+                assertThat(served.getInputStream().read()).as("joined").isEqualTo(42);
+                ConnectionFixture.reset(served);
                 assertThat(readAll(socket)).isEqualTo("reset");
             }
             assertThat(node.ended()).contains("RESET");
