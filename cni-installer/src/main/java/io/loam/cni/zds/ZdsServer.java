@@ -34,6 +34,9 @@ public final class ZdsServer implements AutoCloseable {
 
     private static final Duration ACCEPT_WAIT = Duration.ofSeconds(60);
 
+    /// After a failure to accept, for want of descriptors as a rule.
+    private static final Duration ACCEPT_RETRY = Duration.ofSeconds(1);
+
     private final SeqPacketServer server;
     private final Observer observer;
     private final Thread acceptor;
@@ -124,13 +127,25 @@ public final class ZdsServer implements AutoCloseable {
                     TimeUnit.NANOSECONDS.sleep(ACCEPT_INTERVAL.toNanos());
                 }
             } catch (IOException e) {
-                if (!closed) {
-                    LOG.error("zds={} cannot accept node proxies any more", server.path(), e);
+                if (closed || !pauseAfter(e)) {
+                    return;
                 }
-                return;
             } catch (InterruptedException _) {
                 return;
             }
+        }
+    }
+
+    /// A want of descriptors passes; without this thread no node proxy would ever come back.
+    ///
+    /// @return false when the thread is to end
+    private boolean pauseAfter(IOException failure) {
+        LOG.error("zds={} cannot accept a node proxy, tried again", server.path(), failure);
+        try {
+            TimeUnit.NANOSECONDS.sleep(ACCEPT_RETRY.toNanos());
+            return true;
+        } catch (InterruptedException _) {
+            return false;
         }
     }
 

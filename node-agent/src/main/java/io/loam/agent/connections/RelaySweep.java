@@ -38,11 +38,11 @@ public final class RelaySweep {
 
     private void sweep() {
         scheduled = false;
+        if (first != null) {
+            scheduleUnlessScheduled(); // first: a bug in one entry must not end the sweeps of all
+        }
         for (var entry = first; entry != null; entry = entry.next) {
             entry.publish.run();
-        }
-        if (first != null) {
-            scheduleUnlessScheduled();
         }
     }
 

@@ -66,8 +66,14 @@ final class PodTunnelPools {
             limits.giveSocket(pod);
             throw e;
         }
+        try {
+            pod.sockets().tunnel(socket);
+        } catch (RuntimeException e) {
+            socket.unsafe().closeForcibly(); // not registered yet: nobody would hear of its end
+            limits.giveSocket(pod);
+            throw e;
+        }
         var _ = socket.closeFuture().addListener(_ -> limits.giveSocket(pod));
-        pod.sockets().tunnel(socket);
         return socket;
     }
 }
