@@ -35,6 +35,7 @@ public final class Main implements Callable<Integer> {
                 .addSubcommand(new ExecCommand(labs))
                 .addSubcommand(new LogsCommand(labs))
                 .addSubcommand(new ProblemsCommand(labs))
+                .addSubcommand(new WhyCommand(labs))
                 .addSubcommand(new ExplainCommand())
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setExecutionExceptionHandler(new CommandFailure());

@@ -61,6 +61,35 @@ final class CommandTest {
     }
 
     @Test
+    void exitCodeOfWhyTellsRefusedFromUnansweredFromUnexpected() throws IOException {
+        var refused = "{\"verdict\": \"refused\", \"branches\": [], \"probe\": {\"agrees\": true}}";
+        var path = "/why?from=a&to=b%3A80";
+        var probe = path + "&probe=true";
+        try (var _ = new FakeLab(labs, "default", Map.of(path, refused, probe, refused))) {
+            assertThat(run("why", "a", "b:80")).isEqualTo(1);
+            assertThat(run("why", "a", "b:80", "--probe")).isEqualTo(1);
+        }
+        try (var _ = new FakeLab(labs, "default", Map.of(probe, refused.replace("true", "false")))) {
+            assertThat(run("why", "a", "b:80", "--probe")).isEqualTo(3);
+        }
+        try (var _ = new FakeLab(labs, "default", Map.of(path, refused.replace("refused", "allowed")))) {
+            assertThat(run("why", "a", "b:80")).isZero();
+        }
+        try (var _ = new FakeLab(labs, "default", Map.of())) {
+            assertThat(run("why", "a", "b:80")).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void explainsACodeAndListsAll() {
+        assertThat(run("explain", "policy_denied")).isZero();
+        assertThat(out.toString()).startsWith("POLICY_DENIED\n").contains("Likely causes:", "loam why A B:PORT");
+        assertThat(run("explain")).isZero();
+        assertThat(out.toString()).contains("TUNNEL_TIMEOUT ");
+        assertThat(run("explain", "NOTHING_SUCH")).isEqualTo(2);
+    }
+
+    @Test
     void takesTheOnlyLabThatRuns() throws IOException {
         try (var _ = new FakeLab(labs, "other", Map.of("/pods", PODS))) {
             assertThat(run("get", "pods", "-o", "json")).isZero();

@@ -98,6 +98,8 @@ final class LabApi implements AutoCloseable {
                 }
             } catch (IllegalArgumentException e) {
                 send(exchange, 404, Map.of("error", String.valueOf(e.getMessage())));
+            } catch (IOException e) {
+                send(exchange, 502, Map.of("error", String.valueOf(e.getMessage())));
             } catch (RuntimeException e) {
                 LOG.error("request={} failed", exchange.getRequestURI(), e);
                 send(exchange, 500, Map.of("error", "the lab failed: see daemon.log"));
@@ -105,7 +107,7 @@ final class LabApi implements AutoCloseable {
         }
     }
 
-    private Optional<Object> answer(String path, Map<String, String> query) {
+    private Optional<Object> answer(String path, Map<String, String> query) throws IOException {
         return switch (path) {
             case "/status" -> Optional.of(status());
             case "/problems" ->
@@ -129,9 +131,20 @@ final class LabApi implements AutoCloseable {
                         "container", pod.pod().spec().containers().getFirst().name());
                 yield Optional.of(Map.of("argv", lab.enter(pod, container)));
             }
+            case "/why" ->
+                Optional.of(new Explainer(lab)
+                        .why(required(query, "from"), required(query, "to"), query.containsKey("probe")));
             case "/logs" -> Optional.of(logs(query));
             default -> Optional.empty();
         };
+    }
+
+    private static String required(Map<String, String> query, String name) {
+        var value = query.getOrDefault(name, "");
+        if (value.isEmpty()) {
+            throw new IllegalArgumentException("'" + name + "' is missing");
+        }
+        return value;
     }
 
     private Map<String, Object> status() {

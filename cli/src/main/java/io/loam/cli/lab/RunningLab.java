@@ -24,6 +24,9 @@ public record RunningLab(String name, int port, String token) {
     /// Everything asked for is in the lab's memory: an answer later than this means that the lab hangs.
     private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
 
+    /// Some questions make the lab run programs.
+    private static final Duration WORK_TIMEOUT = Duration.ofSeconds(90);
+
     public JsonNode status() throws LabException {
         return get("/status");
     }
@@ -45,6 +48,17 @@ public record RunningLab(String name, int port, String token) {
         return get("/logs?" + query(pod, container));
     }
 
+    /// @param from a pod
+    /// @param to a pod, service, host name or address, with or without port
+    /// @param probe whether the connection is opened as well
+    public JsonNode why(String from, String to, boolean probe) throws LabException {
+        return get("/why?from=" + encoded(from) + "&to=" + encoded(to) + (probe ? "&probe=true" : ""), WORK_TIMEOUT);
+    }
+
+    private static String encoded(String value) {
+        return URLEncoder.encode(value, StandardCharsets.UTF_8);
+    }
+
     private static String query(String pod, Optional<String> container) {
         var query = "pod=" + URLEncoder.encode(pod, StandardCharsets.UTF_8);
         return container
@@ -53,9 +67,13 @@ public record RunningLab(String name, int port, String token) {
     }
 
     private JsonNode get(String path) throws LabException {
+        return get(path, ANSWER_TIMEOUT);
+    }
+
+    private JsonNode get(String path, Duration timeout) throws LabException {
         var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
                 .header("Authorization", "Bearer " + token)
-                .timeout(ANSWER_TIMEOUT)
+                .timeout(timeout)
                 .build();
         try (var client =
                 HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()) {
