@@ -6,6 +6,7 @@ import io.loam.agent.connections.Telemetry;
 import io.loam.agent.dns.DnsMetrics;
 import io.loam.agent.dns.DnsServices;
 import io.loam.agent.dump.ConfigDump;
+import io.loam.agent.dump.ConnectionList;
 import io.loam.agent.inbound.InboundServices;
 import io.loam.agent.outbound.OutboundServices;
 import io.loam.agent.pod.AcceptPause;
@@ -22,11 +23,13 @@ import io.loam.model.mesh.MeshView;
 import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.linux.ResourceLimits;
 import io.loam.runtime.accesslog.AccessLog;
+import io.loam.runtime.accesslog.AccessLogControl;
 import io.loam.runtime.admin.HttpEndpoint;
 import io.loam.runtime.admin.HttpReply;
 import io.loam.runtime.admin.HttpRequest;
 import io.loam.runtime.admin.LogLevels;
 import io.loam.runtime.admin.MetricsPage;
+import io.loam.runtime.admin.ProgramLog;
 import io.loam.runtime.admin.Readiness;
 import io.loam.runtime.config.AgentConfig;
 import io.loam.runtime.config.ConfigException;
@@ -39,6 +42,7 @@ import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.loops.EventLoops;
 import io.loam.runtime.loops.LoopWatchdog;
 import io.loam.runtime.metrics.ProcessMetrics;
+import io.loam.runtime.metrics.SeriesExpiry;
 import io.loam.runtime.metrics.TrafficMetrics;
 import io.loam.runtime.time.SystemTimer;
 import io.loam.runtime.time.Timer;
@@ -51,6 +55,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
@@ -88,7 +93,10 @@ final class Agent {
     private final PrometheusRegistry registry = new PrometheusRegistry();
     private final Readiness readiness = new Readiness();
     private final LogLevels logLevels;
+    private final ProgramLog programLog;
+    private final AccessLogControl accessLogControl;
     private final ConfigDump dump;
+    private final ConnectionList openConnections;
 
     /// Starts everything; returns when the admin ports listen and the clients are connecting.
     ///
@@ -96,7 +104,7 @@ final class Agent {
     /// @throws ConfigException if the process may open too few files
     static Agent start(AgentConfig config) throws IOException {
         // First of all: Netty would write 200 lines on the level that is logback's own default.
-        var logLevels = new LogLevels(config.log().level());
+        var logLevels = new LogLevels(config.log().level(), new SystemTimer());
         long files = ResourceLimits.raiseOpenFiles();
         SelfCheck.run(config.sockets());
         var limits = LimitsConfig.within(files, ResourceLimits.openFiles());
@@ -116,7 +124,12 @@ final class Agent {
     /// As {@link #start}, whatever this process may do: pods cannot be taken on without privileges, all else works.
     static Agent begin(AgentConfig config, LimitsConfig limits, LogLevels logLevels) throws IOException {
         var agent = new Agent(config, limits, logLevels);
-        agent.listen();
+        try {
+            agent.listen();
+        } catch (IOException e) {
+            agent.programLog.close(); // what is said about it is the last thing this process says
+            throw e;
+        }
         agent.xds.start();
         agent.zds.start();
         agent.selfTest.start();
@@ -129,6 +142,7 @@ final class Agent {
         RandomGenerator random = () -> ThreadLocalRandom.current().nextLong();
         var clock = new SystemTimer();
         this.logLevels = logLevels;
+        programLog = ProgramLog.install(registry);
         ProcessMetrics.register(registry, "ztunnel", VERSION);
 
         loops = new EventLoops(config.workers());
@@ -148,7 +162,12 @@ final class Agent {
         var certificates = new CertificateSource(ca, Executors.newVirtualThreadPerTaskExecutor(), clock, random);
 
         accessLog = new AccessLog(config.log().format(), new FileOutputStream(FileDescriptor.out), registry);
-        var telemetry = new Telemetry(new TrafficMetrics(registry), accessLog, clock);
+        accessLogControl = new AccessLogControl(accessLog);
+        var traffic = new TrafficMetrics(registry);
+        var names = new DnsMetrics(registry);
+        new SeriesExpiry(clock, mesh, Thread.ofVirtual().name("loam-series-expiry")::start, List.of(traffic, names))
+                .start();
+        var telemetry = new Telemetry(traffic, accessLog, clock);
         var network = config.node().network();
         var outbound =
                 new OutboundServices(mesh, workloads, connections, telemetry, PodDialer.INSTANCE, network, random);
@@ -170,13 +189,14 @@ final class Agent {
                 certificates,
                 outbound,
                 inbound,
-                config.dns().enabled() ? dns(mesh, workloads, acceptPause, random) : null,
+                config.dns().enabled() ? dns(mesh, workloads, names, acceptPause, random) : null,
                 acceptPause,
                 config.node().trustDomain());
         pods = new WorkloadProxies(services, readiness, registry);
         mesh.addPreparation(new PodPolicies(pods::pods)::prepare);
         zds = new ZdsClient(config.zdsSocket(), pods, readiness, random);
         xds = new XdsClient(channels, config.controlPlane(), config.node(), mesh, readiness, registry, clock, random);
+        openConnections = new ConnectionList(connections, clock);
         dump = new ConfigDump(config, VERSION, mesh, certificates, pods, connections);
         selfTest = new SelfTest(() -> loopback(clock, random), readiness);
     }
@@ -186,20 +206,18 @@ final class Agent {
         return LoopbackMesh.open(loops, config.sockets(), pools(config), hbone(config.tunnels()), clock, random);
     }
 
-    private DnsServices dns(MeshView mesh, WorkloadWait workloads, AcceptPause acceptPause, RandomGenerator random) {
+    private DnsServices dns(
+            MeshView mesh,
+            WorkloadWait workloads,
+            DnsMetrics metrics,
+            AcceptPause acceptPause,
+            RandomGenerator random) {
         var resolver = new NameResolver(
                 config.node().clusterDomain(),
                 config.dns().preferredNamespace(),
                 config.sockets().ipv6());
         return new DnsServices(
-                config.dns(),
-                resolver,
-                mesh,
-                workloads,
-                connections.limits(),
-                new DnsMetrics(registry),
-                acceptPause,
-                random);
+                config.dns(), resolver, mesh, workloads, connections.limits(), metrics, acceptPause, random);
     }
 
     private static HboneConfig hbone(TunnelConfig tunnels) {
@@ -233,6 +251,10 @@ final class Agent {
                         _ -> HttpReply.text(200, INDEX),
                         "/config_dump",
                         _ -> HttpReply.json(dump.render()),
+                        "/connections",
+                        _ -> HttpReply.json(openConnections.render()),
+                        "/access_log",
+                        accessLogControl::reply,
                         "/logging",
                         logLevels::reply,
                         "/quitquitquit",
@@ -250,7 +272,9 @@ final class Agent {
 
     private static final String INDEX = """
             GET  /config_dump              what this agent knows: mesh, certificates, connections
-            POST /logging?level=<level>    error, warn, info, debug, trace; or <logger>:<level>
+            GET  /connections              open connections: who with whom, bytes, duration
+            POST /logging?level=<level>    error, warn, info, debug, trace; or <logger>:<level>; &for=10m; or ?reset
+            POST /access_log?only=errors   format=text|json, only=errors|all, namespace=, workload=, rate=; or ?reset
             POST /quitquitquit             drain and exit
             """;
 
@@ -294,5 +318,6 @@ final class Agent {
         watchdog.close();
         loops.close();
         log.info("drained");
+        programLog.close();
     }
 }

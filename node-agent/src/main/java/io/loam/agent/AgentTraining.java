@@ -113,7 +113,7 @@ public final class AgentTraining {
         environment.put("LOAM_STATS_PORT", ports.get(1).toString());
         environment.put("LOAM_READINESS_PORT", ports.get(2).toString());
         environment.put("NODE_NAME", "training");
-        var logLevels = new LogLevels("info");
+        var logLevels = new LogLevels("info", new SystemTimer());
         boolean privileged = isPrivileged(AgentConfigReader.read(environment, WORKERS));
         try (var standIns = StandIns.start(folder, privileged)) {
             environment.putAll(standIns.environment());

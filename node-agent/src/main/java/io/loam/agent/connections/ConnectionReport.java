@@ -101,6 +101,36 @@ public final class ConnectionReport {
         return tunnelTarget;
     }
 
+    // For who looks at open connections from another thread; what was learned a moment ago may not be seen yet.
+
+    public Direction direction() {
+        return direction;
+    }
+
+    public Instant began() {
+        return began;
+    }
+
+    public @Nullable Workload sourceWorkload() {
+        return source;
+    }
+
+    public @Nullable SpiffeId sourceIdentity() {
+        return sourceIdentity;
+    }
+
+    public @Nullable Service service() {
+        return service;
+    }
+
+    public @Nullable Workload destinationWorkload() {
+        return destination;
+    }
+
+    public @Nullable SpiffeId destinationIdentity() {
+        return destinationIdentity;
+    }
+
     /// Bytes may flow from now on.
     public void opened() {
         counters = telemetry.metrics().open(labels());

@@ -96,6 +96,18 @@ public final class OpenConnection implements RelayListener {
         return loop;
     }
 
+    /// Bytes that the pod's own application has sent so far. Any thread; what was relayed a moment ago may be missing.
+    public long bytesSent() {
+        var joined = relay;
+        return joined == null ? 0 : joined.bytesFromApplication();
+    }
+
+    /// Bytes that the pod's own application was sent so far. Any thread, as {@link #bytesSent}.
+    public long bytesReceived() {
+        var joined = relay;
+        return joined == null ? 0 : joined.bytesToApplication();
+    }
+
     /// Whether it has ended: what was waited for comes too late.
     public boolean isOver() {
         return over;

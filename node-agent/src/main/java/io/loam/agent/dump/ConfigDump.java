@@ -272,7 +272,7 @@ public final class ConfigDump {
         node.put("protocol", target == null ? "TCP" : "HBONE");
     }
 
-    private static String text(@Nullable InetSocketAddress address) {
+    static String text(@Nullable InetSocketAddress address) {
         if (address == null || address.getAddress() == null) {
             return "";
         }

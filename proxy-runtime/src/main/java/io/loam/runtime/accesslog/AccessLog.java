@@ -6,13 +6,18 @@ import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongSupplier;
 import org.jctools.queues.atomic.MpscAtomicArrayQueue;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The access log. Event loops hand over entries and never wait: when the queue is full (a blocked pipe, a full disk)
-/// the entry is dropped and counted.
+/// the entry is dropped and counted (hazard P16). What is missing, for that reason or because of the limit of lines per
+/// second, is said in the log itself as soon as it can be written again.
 public final class AccessLog implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(AccessLog.class);
 
@@ -25,36 +30,77 @@ public final class AccessLog implements AutoCloseable {
     /// the event loop a system call and the machine two switches per connection.
     private static final long COLLECT_NANOS = 5_000_000;
 
+    private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
+
     private final MpscAtomicArrayQueue<AccessLogEntry> queue = new MpscAtomicArrayQueue<>(QUEUE_ENTRIES);
-    private final AccessLogFormat format;
+    private final LongSupplier nanoTime;
+    private volatile AccessLogSettings settings;
     private final OutputStream out;
     private final Counter dropped;
+    private final Counter limited;
+
+    /// The same as the counter, for the writer to read.
+    private final LongAdder lost = new LongAdder();
+
     private final Thread writer;
     private volatile boolean asleep;
     private volatile boolean closed;
+    // The rest is the writer's.
+
+    private AccessLogFormat format;
     private boolean broken;
+    private long secondBegan;
+    private int linesThisSecond;
+    private long limitedUnsaid;
+    private long lostSaid;
 
     /// In the batch that is not written yet.
     private int batchedLines;
 
     /// @param out flushed after each batch; owned by the caller
     public AccessLog(LogConfig.Format format, OutputStream out, PrometheusRegistry registry) {
-        this.format = new AccessLogFormat(format);
+        this(AccessLogSettings.all(format), out, registry, System::nanoTime);
+    }
+
+    /// @param nanoTime what the limit of lines per second goes by
+    AccessLog(AccessLogSettings settings, OutputStream out, PrometheusRegistry registry, LongSupplier nanoTime) {
+        this.settings = settings;
+        this.format = new AccessLogFormat(settings.format());
         this.out = out;
+        this.nanoTime = nanoTime;
+        secondBegan = nanoTime.getAsLong();
         dropped = Counter.builder()
                 .name("loam_access_log_dropped")
                 .help("Access-log lines dropped because the log could not be written fast enough")
                 .register(registry);
+        limited = Counter.builder()
+                .name("loam_access_log_limited")
+                .help("Access-log lines left out because of the limit of lines per second")
+                .register(registry);
         writer = Thread.ofPlatform().daemon().name("loam-access-log").start(this::write);
+    }
+
+    public AccessLogSettings settings() {
+        return settings;
+    }
+
+    /// For lines from now on, those that are queued included. Any thread.
+    public void configure(AccessLogSettings next) {
+        settings = next;
     }
 
     /// Any thread; never blocks.
     public void log(AccessLogEntry entry) {
         if (!queue.offer(entry)) {
-            dropped.inc();
+            drop(1);
         } else if (asleep) {
             LockSupport.unpark(writer);
         }
+    }
+
+    private void drop(int lines) {
+        dropped.inc(lines);
+        lost.add(lines);
     }
 
     /// Writes what is queued, at most 2 s long, and stops.
@@ -74,7 +120,7 @@ public final class AccessLog implements AutoCloseable {
         while (true) {
             var entry = queue.relaxedPoll();
             if (entry != null) {
-                append(batch, entry);
+                consider(batch, entry);
                 if (batch.length() >= BATCH_CHARS) {
                     flush(batch);
                 }
@@ -83,7 +129,16 @@ public final class AccessLog implements AutoCloseable {
             boolean busy = !batch.isEmpty();
             flush(batch);
             if (closed && queue.isEmpty()) {
+                limitSecond(batch, true);
+                sayLost(batch);
+                flush(batch);
                 return;
+            }
+            limitSecond(batch, false);
+            sayLost(batch);
+            if (!batch.isEmpty()) {
+                flush(batch);
+                continue;
             }
             if (busy && !closed) {
                 LockSupport.parkNanos(this, COLLECT_NANOS); // nobody wakes us: the flag is down
@@ -92,9 +147,55 @@ public final class AccessLog implements AutoCloseable {
             asleep = true;
             // Looked at again after the flag is up: an entry offered before that saw nobody to wake.
             if (queue.isEmpty() && !closed) {
-                LockSupport.park(this);
+                if (limitedUnsaid > 0 || lost.sum() > lostSaid) {
+                    LockSupport.parkNanos(this, SECOND); // then it is said, even if nothing more comes
+                } else {
+                    LockSupport.park(this);
+                }
             }
             asleep = false;
+        }
+    }
+
+    private void consider(StringBuilder batch, AccessLogEntry entry) {
+        var now = settings;
+        if (format.format() != now.format()) {
+            format = new AccessLogFormat(now.format());
+        }
+        if (!now.wants(entry)) {
+            return;
+        }
+        limitSecond(batch, false);
+        if (now.linesPerSecond() > 0 && linesThisSecond >= now.linesPerSecond()) {
+            limited.inc();
+            limitedUnsaid++;
+            return;
+        }
+        linesThisSecond++;
+        append(batch, entry);
+    }
+
+    /// Once the second is over: says what was left out in it and begins the next one.
+    private void limitSecond(StringBuilder batch, boolean atOnce) {
+        long now = nanoTime.getAsLong();
+        if (now - secondBegan < SECOND && !atOnce) {
+            return;
+        }
+        secondBegan = now;
+        linesThisSecond = 0;
+        if (limitedUnsaid > 0) {
+            format.appendMissing(batch, Instant.now(), "over the limit of lines per second", limitedUnsaid);
+            limitedUnsaid = 0;
+        }
+    }
+
+    /// Says what was lost before now. What is lost while it is said is said the next time; a log that is broken is not
+    /// told how much it lost.
+    private void sayLost(StringBuilder batch) {
+        long all = lost.sum();
+        if (all > lostSaid && !broken) {
+            format.appendMissing(batch, Instant.now(), "the log could not be written fast enough", all - lostSaid);
+            lostSaid = all;
         }
     }
 
@@ -105,7 +206,7 @@ public final class AccessLog implements AutoCloseable {
             batchedLines++;
         } catch (RuntimeException e) { // a bug costs one line, not the log
             batch.setLength(start);
-            dropped.inc();
+            drop(1);
             log.error("access-log entry cannot be rendered entry={}", entry, e);
         }
     }
@@ -119,7 +220,7 @@ public final class AccessLog implements AutoCloseable {
             out.flush();
             broken = false;
         } catch (IOException e) {
-            dropped.inc(batchedLines);
+            drop(batchedLines);
             if (!broken) { // once per outage: the reason does not change while it lasts
                 log.warn("access log cannot be written, lines are lost until it can", e);
                 broken = true;

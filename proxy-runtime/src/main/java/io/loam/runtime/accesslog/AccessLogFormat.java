@@ -2,28 +2,48 @@ package io.loam.runtime.accesslog;
 
 import io.loam.runtime.config.LogConfig;
 import java.net.InetSocketAddress;
+import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
 /// Renders a line (wire reference, 8.2): fields in a fixed order, empty ones left out.
 final class AccessLogFormat {
+    private final LogConfig.Format format;
     private final boolean json;
 
     AccessLogFormat(LogConfig.Format format) {
+        this.format = format;
         json = switch (format) {
             case PLAIN -> false;
             case JSON -> true;
         };
     }
 
-    void append(StringBuilder out, AccessLogEntry entry) {
+    LogConfig.Format format() {
+        return format;
+    }
+
+    /// A line about lines that are not there.
+    void appendMissing(StringBuilder out, Instant time, String reason, long lines) {
+        head(out, time, "warn", "lines left out");
+        int start = out.length();
+        number(out, start, "lines", lines);
+        quoted(out, start, "reason", reason);
+        out.append(json ? "}\n" : "\n");
+    }
+
+    private void head(StringBuilder out, Instant time, String level, String message) {
         if (json) {
-            out.append("{\"level\":\"").append(entry.kind().level).append("\",\"time\":\"");
-            out.append(entry.time()).append("\",\"scope\":\"access\",\"message\":\"");
-            out.append(entry.kind().message).append('"');
+            out.append("{\"level\":\"").append(level).append("\",\"time\":\"");
+            out.append(time).append("\",\"scope\":\"access\",\"message\":\"");
+            out.append(message).append('"');
         } else {
-            out.append(entry.time()).append('\t').append(entry.kind().level).append("\taccess\t");
-            out.append(entry.kind().message).append('\t');
+            out.append(time).append('\t').append(level).append("\taccess\t");
+            out.append(message).append('\t');
         }
+    }
+
+    void append(StringBuilder out, AccessLogEntry entry) {
+        head(out, entry.time(), entry.kind().level, entry.kind().message);
         int start = out.length();
         var source = entry.source();
         var destination = entry.destination();

@@ -12,6 +12,7 @@ import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.HttpContentCompressor;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpResponseStatus;
@@ -58,6 +59,7 @@ public final class HttpEndpoint implements AutoCloseable {
                         ch.pipeline()
                                 .addLast("idle", new ReadTimeoutHandler(IDLE_SECONDS)) // forgotten connections end
                                 .addLast("http", new HttpServerCodec())
+                                .addLast("compressed", new HttpContentCompressor()) // for who asks for it
                                 .addLast("whole", new HttpObjectAggregator(LARGEST_REQUEST_BYTES)) // 413 above
                                 .addLast("route", new RouteHandler(routes));
                     }

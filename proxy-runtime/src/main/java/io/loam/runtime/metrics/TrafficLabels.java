@@ -16,6 +16,12 @@ public record TrafficLabels(
         @Nullable SpiffeId sourcePrincipal,
         @Nullable SpiffeId destinationPrincipal,
         boolean mutualTls) {
+    /// Where the reason stands among {@link #NAMES}.
+    static final int FLAG = 21;
+
+    /// From here on a series has the label only if its value is known (wire reference, 8.1: "when locality is known").
+    static final int FIRST_OPTIONAL = 23;
+
     static final String[] NAMES = {
         "reporter",
         "source_workload",
@@ -47,6 +53,7 @@ public record TrafficLabels(
     };
     private static final String UNKNOWN = "unknown";
 
+    /// The values of {@link #NAMES}, "" where the label is left out.
     String[] values(FailureFlag flag) {
         return new String[] {
             reporter.label(),
@@ -72,11 +79,16 @@ public record TrafficLabels(
             "tcp",
             flag.label(),
             mutualTls ? "mutual_tls" : UNKNOWN,
-            of(source == null ? "" : source.locality().region()),
-            of(source == null ? "" : source.locality().zone()),
-            of(destination == null ? "" : destination.locality().region()),
-            of(destination == null ? "" : destination.locality().zone()),
+            source == null ? "" : source.locality().region(),
+            source == null ? "" : source.locality().zone(),
+            destination == null ? "" : destination.locality().region(),
+            destination == null ? "" : destination.locality().zone(),
         };
+    }
+
+    /// What all connections are counted under that exceed the limit of series.
+    static String[] folded(Reporter reporter) {
+        return new TrafficLabels(reporter, null, null, null, null, null, false).values(FailureFlag.NONE);
     }
 
     private static String of(String value) {

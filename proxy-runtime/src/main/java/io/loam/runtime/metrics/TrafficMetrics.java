@@ -1,38 +1,74 @@
 package io.loam.runtime.metrics;
 
 import io.loam.model.policy.DryRunFinding;
-import io.prometheus.metrics.core.datapoints.CounterDataPoint;
+import io.loam.model.service.Service;
 import io.prometheus.metrics.core.datapoints.GaugeDataPoint;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Gauge;
+import io.prometheus.metrics.model.registry.Collector;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.prometheus.metrics.model.snapshots.CounterSnapshot;
+import io.prometheus.metrics.model.snapshots.CounterSnapshot.CounterDataPointSnapshot;
+import io.prometheus.metrics.model.snapshots.Labels;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
-/// The connection counters. Their series are resolved once when a connection starts; afterwards its event loop only
-/// adds to adders.
-public final class TrafficMetrics {
+/// The connection counters (wire reference, 8.1). Their series are resolved once when a connection starts; afterwards
+/// its event loop only adds to adders.
+///
+/// Not built from the library's counters: those have one set of label names for all series, and ours leave a locality
+/// out that nobody knows; and a series must not be forgotten between the moment in which a connection finds it and the
+/// one in which it counts. Each series therefore knows how many connections hold it, and dies only while none does.
+public final class TrafficMetrics implements SeriesExpiry.Expiring {
     /// Pairs whose series are kept at hand; a node talks with fewer most of the time.
     private static final int MAX_PAIRS = 1024;
 
-    private final Map<PairKey, Pair> pairs = new ConcurrentHashMap<>();
-    private final Counter opened;
-    private final Counter closed;
-    private final Counter failed;
-    private final Counter received;
-    private final Counter sent;
+    /// Combinations of labels. Each takes up to 5 lines of 1 KB in a scrape, and some kilobytes of a heap of
+    /// 48 MB. What exceeds them is counted without names.
+    static final int MAX_SERIES = 2_000;
+
+    private final Map<PairKey, Series> pairs = new ConcurrentHashMap<>();
+    private final Map<List<String>, Series> series = new ConcurrentHashMap<>();
     private final Gauge sockets;
     private final Counter bugs;
     private final Counter dryRuns;
+    private final Counter folded;
+
+    /// Dry-run policies that have series and are not in the mesh, and since when. Of the expiring thread.
+    private final Map<String, Instant> policiesGone = new HashMap<>();
 
     public TrafficMetrics(PrometheusRegistry registry) {
-        opened = traffic("istio_tcp_connections_opened", "TCP connections opened", registry);
-        closed = traffic("istio_tcp_connections_closed", "TCP connections closed, failed ones included", registry);
-        failed = traffic("istio_tcp_connections_failed", "TCP connections that failed, by reason", registry);
-        received = traffic("istio_tcp_received_bytes", "Bytes from client to server", registry);
-        sent = traffic("istio_tcp_sent_bytes", "Bytes from server to client", registry);
+        family("istio_tcp_connections_opened", "TCP connections opened", registry, (one, out) ->
+                out.add(FailureFlag.NONE, one.opened));
+        family(
+                "istio_tcp_connections_closed",
+                "TCP connections closed, failed ones included",
+                registry,
+                (one, out) -> out.addEach(one.closed));
+        family(
+                "istio_tcp_connections_failed",
+                "TCP connections that failed, by reason",
+                registry,
+                (one, out) -> out.addEach(one.failed));
+        family("istio_tcp_received_bytes", "Bytes from client to server", registry, (one, out) -> {
+            if (one.sockets != null) {
+                out.add(FailureFlag.NONE, one.received);
+            }
+        });
+        family("istio_tcp_sent_bytes", "Bytes from server to client", registry, (one, out) -> {
+            if (one.sockets != null) {
+                out.add(FailureFlag.NONE, one.sent);
+            }
+        });
         sockets = Gauge.builder()
                 .name("istio_tcp_sockets_open")
                 .help("Application sockets open now")
@@ -47,45 +83,131 @@ public final class TrafficMetrics {
                 .help("Connections to pods of this node that a dry-run policy would have allowed or denied")
                 .labelNames("policy", "verdict")
                 .register(registry);
+        folded = Counter.builder()
+                .name("loam_traffic_series_folded")
+                .help("Connections counted without names, because there are too many combinations of labels")
+                .register(registry);
     }
 
-    private static Counter traffic(String name, String help, PrometheusRegistry registry) {
-        return Counter.builder()
-                .name(name)
-                .help(help)
-                .labelNames(TrafficLabels.NAMES)
-                .register(registry);
+    private void family(String name, String help, PrometheusRegistry registry, Part part) {
+        Collector collector = () -> {
+            var snapshot = CounterSnapshot.builder().name(name).help(help);
+            series.values().forEach(one -> part.write(one, new Points(one, snapshot)));
+            return snapshot.build();
+        };
+        registry.register(collector);
+    }
+
+    /// What one family tells of a series.
+    @FunctionalInterface
+    private interface Part {
+        void write(Series one, Points out);
+    }
+
+    private record Points(Series series, CounterSnapshot.Builder snapshot) {
+        void add(FailureFlag flag, LongAdder value) {
+            snapshot.dataPoint(CounterDataPointSnapshot.builder()
+                    .labels(series.labels(flag))
+                    .value((double) value.sum())
+                    .build());
+        }
+
+        /// One series for each reason that there was.
+        void addEach(Map<FailureFlag, LongAdder> byFlag) {
+            byFlag.forEach((flag, value) -> {
+                if (value.sum() > 0) {
+                    add(flag, value);
+                }
+            });
+        }
     }
 
     /// Counts the opening and returns what the connection adds to from now on. The connection must close it once.
     public OpenConnection open(TrafficLabels labels) {
-        var pair = pairOf(labels);
-        var flow = pair.flow();
-        pair.opened.inc();
-        flow.sockets.inc();
-        return new OpenConnection(pair, flow);
+        var held = hold(labels);
+        held.opened.increment();
+        held.openSockets(labels.reporter()).inc();
+        return new OpenConnection(held, held.openSockets(labels.reporter()));
     }
 
     /// A connection that was refused before it was opened: counted as opened, failed and closed.
     public void refused(TrafficLabels labels, FailureFlag reason) {
-        var pair = pairOf(labels);
-        pair.opened.inc();
-        pair.end(reason);
+        var held = hold(labels);
+        held.opened.increment();
+        held.end(reason);
     }
 
-    private Pair pairOf(TrafficLabels labels) {
+    private Series hold(TrafficLabels labels) {
         var key = new PairKey(labels);
         var known = pairs.get(key);
-        if (known != null) {
+        if (known != null && known.hold()) {
             return known;
         }
         if (pairs.size() >= MAX_PAIRS) {
-            pairs.clear(); // only a shortcut to the counters, which stay
+            pairs.clear(); // only a shortcut to the series, which stay
         }
-        var made = new Pair(labels);
-        pairs.put(key, made);
-        return made;
+        while (true) {
+            var found = find(labels);
+            if (found.hold()) {
+                pairs.put(key, found);
+                return found;
+            } // died in between: it is out of the table, or will be in a moment
+        }
     }
+
+    private Series find(TrafficLabels labels) {
+        var values = List.of(labels.values(FailureFlag.NONE));
+        var known = series.get(values);
+        if (known != null && !known.isDead()) {
+            return known;
+        }
+        if (known == null && series.size() >= MAX_SERIES) { // by a few more if several loops come at once
+            folded.inc();
+            values = List.of(TrafficLabels.folded(labels.reporter()));
+            var fold = new TrafficLabels(labels.reporter(), null, null, null, null, null, false);
+            return series.computeIfAbsent(values, names -> new Series(names, fold));
+        }
+        return series.compute(
+                values, (names, there) -> there == null || there.isDead() ? new Series(names, labels) : there);
+    }
+
+    @Override
+    public int expire(LiveNames live, Instant now) {
+        int forgotten = 0;
+        for (var entry : List.copyOf(series.entrySet())) {
+            var one = entry.getValue();
+            if (one.isQuiet(now) && !one.isNamedBy(live) && one.die()) {
+                series.remove(entry.getKey(), one);
+                forgotten++;
+            }
+        }
+        if (forgotten > 0) {
+            pairs.values().removeIf(Series::isDead);
+        }
+        return forgotten + expireDryRuns(live, now);
+    }
+
+    private int expireDryRuns(LiveNames live, Instant now) {
+        int forgotten = 0;
+        for (var point : dryRuns.collect().getDataPoints()) {
+            var policy = Objects.requireNonNull(point.getLabels().get("policy"));
+            if (policy.equals(NO_POLICY) ? live.hasDryRunPolicies() : live.isDryRunPolicy(policy)) {
+                policiesGone.remove(policy);
+            } else if (!policiesGone
+                    .computeIfAbsent(policy, _ -> now)
+                    .plus(SeriesExpiry.RETENTION)
+                    .isAfter(now)) {
+                dryRuns.remove(policy, Objects.requireNonNull(point.getLabels().get("verdict")));
+                forgotten++;
+            }
+        }
+        // A policy that comes back later begins anew.
+        policiesGone.values().removeIf(since -> !since.plus(SeriesExpiry.RETENTION).isAfter(now));
+        return forgotten;
+    }
+
+    /// Stands for all dry-run ALLOW policies together; no policy can be called so, for lack of a slash.
+    private static final String NO_POLICY = "none";
 
     /// What a dry-run policy would have done to a connection. One series per policy that matched something and one for
     /// connections that no dry-run ALLOW policy matched.
@@ -96,7 +218,7 @@ public final class TrafficMetrics {
             case DryRunFinding.WouldAllow would ->
                 dryRuns.labelValues(would.policy(), "allow").inc();
             case DryRunFinding.NoneWouldAllow _ ->
-                dryRuns.labelValues("none", "deny").inc();
+                dryRuns.labelValues(NO_POLICY, "deny").inc();
         }
     }
 
@@ -105,55 +227,129 @@ public final class TrafficMetrics {
         bugs.inc();
     }
 
-    /// The series of all connections with the same labels. To find them in the registry takes 27 strings and as many
-    /// comparisons, twice per connection for each counter; here they are looked up once.
-    private final class Pair {
-        private final TrafficLabels labels;
-        private final CounterDataPoint opened;
+    /// The counters of all connections with the same labels, but for the reason of their end.
+    private final class Series {
+        private static final int DEAD = -1;
 
-        /// Null until the first connection that is not refused: a pair that is always refused has no such series.
-        private volatile @Nullable Flow flow;
+        private final List<String> names;
+        private final LiveNames.@Nullable Owner source;
+        private final LiveNames.@Nullable Owner destination;
+        private final @Nullable Service service;
+        private final boolean sourceProved;
+        private final boolean destinationProved;
 
-        private final Map<FailureFlag, CounterDataPoint> closedBy = new ConcurrentHashMap<>();
-        private final Map<FailureFlag, CounterDataPoint> failedBy = new ConcurrentHashMap<>();
+        /// Connections that count here at the moment, or {@link #DEAD}.
+        private final AtomicInteger holders = new AtomicInteger();
 
-        Pair(TrafficLabels labels) {
-            this.labels = labels;
-            opened = TrafficMetrics.this.opened.labelValues(labels.values(FailureFlag.NONE));
+        private final LongAdder opened = new LongAdder();
+        private final LongAdder received = new LongAdder();
+        private final LongAdder sent = new LongAdder();
+
+        /// Filled here and only read later, so that any thread may.
+        private final Map<FailureFlag, LongAdder> closed = adders();
+
+        private final Map<FailureFlag, LongAdder> failed = adders();
+
+        /// Null until the first connection that is not refused: who is always refused has no bytes.
+        private volatile @Nullable GaugeDataPoint sockets;
+
+        /// Of the expiring thread, as is the next field.
+        private long activitySeen = -1;
+
+        private Instant quietSince = Instant.MAX;
+
+        Series(List<String> names, TrafficLabels labels) {
+            this.names = names;
+            source = labels.source() == null ? null : LiveNames.Owner.of(labels.source());
+            destination = labels.destination() == null ? null : LiveNames.Owner.of(labels.destination());
+            service = labels.service();
+            sourceProved = labels.sourcePrincipal() != null;
+            destinationProved = labels.destinationPrincipal() != null;
         }
 
-        Flow flow() {
-            var known = flow;
+        private static Map<FailureFlag, LongAdder> adders() {
+            var adders = new EnumMap<FailureFlag, LongAdder>(FailureFlag.class);
+            for (var flag : FailureFlag.values()) {
+                adders.put(flag, new LongAdder());
+            }
+            return adders;
+        }
+
+        private static LongAdder of(Map<FailureFlag, LongAdder> adders, FailureFlag flag) {
+            return Objects.requireNonNull(adders.get(flag));
+        }
+
+        /// @return false if it is dead: it is not scraped any more
+        boolean hold() {
+            int held;
+            do {
+                held = holders.get();
+                if (held == DEAD) {
+                    return false;
+                }
+            } while (!holders.compareAndSet(held, held + 1));
+            return true;
+        }
+
+        boolean die() {
+            return holders.compareAndSet(0, DEAD);
+        }
+
+        boolean isDead() {
+            return holders.get() == DEAD;
+        }
+
+        GaugeDataPoint openSockets(Reporter reporter) {
+            var known = sockets;
             if (known == null) {
-                var values = labels.values(FailureFlag.NONE);
-                known = new Flow(
-                        received.labelValues(values),
-                        sent.labelValues(values),
-                        sockets.labelValues(labels.reporter().label()));
-                flow = known; // two loops may do so at once, with the same series
+                known = TrafficMetrics.this.sockets.labelValues(reporter.label());
+                sockets = known; // two loops may do so at once, with the same point
             }
             return known;
         }
 
+        /// Lets go of it.
         void end(FailureFlag reason) {
             if (reason != FailureFlag.NONE) {
-                count(failedBy, failed, reason);
+                of(failed, reason).increment();
             }
-            count(closedBy, closed, reason);
+            of(closed, reason).increment();
+            holders.decrementAndGet();
         }
 
-        private void count(Map<FailureFlag, CounterDataPoint> series, Counter counter, FailureFlag reason) {
-            var point = series.get(reason);
-            if (point == null) {
-                point = counter.labelValues(labels.values(reason));
-                series.put(reason, point); // two loops may do so at once, with the same point
+        /// Whether nothing was counted here for the time of retention.
+        boolean isQuiet(Instant now) {
+            long activity = opened.sum();
+            for (var adder : closed.values()) {
+                activity += adder.sum();
             }
-            point.inc();
+            if (holders.get() > 0 || activity != activitySeen) {
+                activitySeen = activity;
+                quietSince = now;
+                return false;
+            }
+            return !quietSince.plus(SeriesExpiry.RETENTION).isAfter(now);
+        }
+
+        boolean isNamedBy(LiveNames live) {
+            return live.isSide(source, sourceProved)
+                    && live.isSide(destination, destinationProved)
+                    && live.isService(service);
+        }
+
+        Labels labels(FailureFlag flag) {
+            var keys = new String[names.size()];
+            var values = new String[names.size()];
+            int count = 0;
+            for (int i = 0; i < names.size(); i++) {
+                if (i < TrafficLabels.FIRST_OPTIONAL || !names.get(i).isEmpty()) {
+                    keys[count] = TrafficLabels.NAMES[i];
+                    values[count++] = i == TrafficLabels.FLAG ? flag.label() : names.get(i);
+                }
+            }
+            return Labels.of(Arrays.copyOf(keys, count), Arrays.copyOf(values, count));
         }
     }
-
-    /// What open connections of a pair add to.
-    private record Flow(CounterDataPoint received, CounterDataPoint sent, GaugeDataPoint sockets) {}
 
     /// Workloads and services are compared by identity: they are large, and one that changed is another object. Two
     /// objects that are equal merely lead to the same series twice.
@@ -191,33 +387,33 @@ public final class TrafficMetrics {
 
     /// The series of one open connection. Bytes are counted in plain fields of the loop and published from here.
     public static final class OpenConnection {
-        private final Pair pair;
-        private final Flow flow;
+        private final Series held;
+        private final GaugeDataPoint sockets;
         private long publishedReceived;
         private long publishedSent;
 
-        private OpenConnection(Pair pair, Flow flow) {
-            this.pair = pair;
-            this.flow = flow;
+        private OpenConnection(Series held, GaugeDataPoint sockets) {
+            this.held = held;
+            this.sockets = sockets;
         }
 
         /// @param fromClient bytes client → server since the connection began, not since the last call
         /// @param fromServer bytes server → client since the connection began
         public void publishBytes(long fromClient, long fromServer) {
             if (fromClient > publishedReceived) {
-                flow.received.inc(fromClient - publishedReceived);
+                held.received.add(fromClient - publishedReceived);
                 publishedReceived = fromClient;
             }
             if (fromServer > publishedSent) {
-                flow.sent.inc(fromServer - publishedSent);
+                held.sent.add(fromServer - publishedSent);
                 publishedSent = fromServer;
             }
         }
 
-        /// The end of the connection.
+        /// The end of the connection. Nothing may be published after it.
         public void close(FailureFlag reason) {
-            flow.sockets.dec();
-            pair.end(reason);
+            sockets.dec();
+            held.end(reason);
         }
     }
 }

@@ -114,6 +114,28 @@ public final class Samples {
                 null);
     }
 
+    /// Cannot be rendered: its duration is more milliseconds than there are.
+    static AccessLogEntry broken() {
+        return new AccessLogEntry(
+                Kind.COMPLETE,
+                Instant.parse("2026-01-01T00:00:00Z"),
+                Direction.OUTBOUND,
+                at("10.244.0.5", 40000),
+                WEB,
+                null,
+                at("203.0.113.1", 443),
+                null,
+                null,
+                null,
+                null,
+                7,
+                9,
+                Duration.ofSeconds(Long.MAX_VALUE),
+                null,
+                null,
+                null);
+    }
+
     static AccessLogEntry early() {
         return new AccessLogEntry(
                 Kind.REFUSED,

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.loam.runtime.loops.EventLoops;
+import io.loam.runtime.time.ManualTimer;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.IOException;
@@ -12,8 +13,11 @@ import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -25,7 +29,8 @@ class AdminTest {
     private static final EventLoops LOOPS = new EventLoops(1);
 
     private final Readiness readiness = new Readiness();
-    private final LogLevels levels = new LogLevels("info");
+    private final ManualTimer timer = new ManualTimer();
+    private final LogLevels levels = new LogLevels("info", timer);
     private final PrometheusRegistry registry = new PrometheusRegistry();
     private final HttpClient client = HttpClient.newHttpClient();
     private HttpEndpoint endpoint;
@@ -101,6 +106,72 @@ class AdminTest {
                 .isEqualTo(HttpReply.text(
                         400, "level: io.loam.part:loud (expected: [logger:]error, warn, info, debug or trace)\n"));
         assertThat(post("/logging").body()).isEqualTo("current log level is info\n");
+    }
+
+    @Test
+    void aTemporaryLevelGoesBackToWhatItWas() throws Exception {
+        post("/logging?level=warn,io.loam.part:error");
+
+        assertThat(post("/logging?level=debug,io.loam.part:trace&for=10m").body())
+                .startsWith("current log level is debug\n")
+                .contains("ROOT: for a while, then warn\n", "io.loam.part: for a while, then error\n");
+        timer.advance(Duration.ofMinutes(10).minusMillis(1));
+        assertThat(LoggerFactory.getLogger("io.loam.part").isTraceEnabled()).isTrue();
+        timer.advance(Duration.ofMillis(1));
+
+        assertThat(post("/logging").body()).isEqualTo("current log level is warn\n");
+        assertThat(LoggerFactory.getLogger("io.loam.part").isTraceEnabled()).isFalse();
+        assertThat(LoggerFactory.getLogger("io.loam.part").isWarnEnabled()).isFalse();
+    }
+
+    @Test
+    void theSecondTemporaryLevelGoesBackToWhatWasBeforeTheFirst() throws Exception {
+        post("/logging?level=debug&for=10m");
+        timer.advance(Duration.ofMinutes(5));
+        post("/logging?level=trace&for=10m");
+
+        timer.advance(Duration.ofMinutes(6));
+        assertThat(post("/logging").body()).startsWith("current log level is trace\n");
+        timer.advance(Duration.ofMinutes(4));
+        assertThat(post("/logging").body()).isEqualTo("current log level is info\n");
+    }
+
+    @Test
+    void aLevelThatIsSetForGoodOrResetStays() throws Exception {
+        post("/logging?level=debug&for=10m");
+        post("/logging?level=warn");
+        timer.advance(Duration.ofMinutes(11));
+        assertThat(post("/logging").body()).isEqualTo("current log level is warn\n");
+
+        post("/logging?level=trace&for=10m");
+        assertThat(post("/logging?reset").body()).isEqualTo("current log level is info\n");
+        timer.advance(Duration.ofMinutes(11));
+        assertThat(post("/logging").body()).isEqualTo("current log level is info\n");
+        assertThat(timer.waiting()).isEmpty();
+    }
+
+    @Test
+    void aWrongTimeChangesNothing() throws Exception {
+        for (var time : List.of("", "10", "0s", "25h", "-1m", "1d", "9999999s")) {
+            assertThat(post("/logging?level=debug&for=" + time))
+                    .isEqualTo(HttpReply.text(
+                            400, "for: " + time + " (expected: 1s to 24h, as in 90s, 10m, 2h)\n"));
+        }
+        assertThat(post("/logging?for=10m").status()).isEqualTo(400);
+        assertThat(post("/logging").body()).isEqualTo("current log level is info\n");
+    }
+
+    @Test
+    void metricsAreCompressedForWhoAsksForIt() throws Exception {
+        var request = java.net.http.HttpRequest.newBuilder(
+                        URI.create("http://127.0.0.1:" + endpoint.address().getPort() + "/metrics"))
+                .header("accept-encoding", "gzip");
+        var answer = client.send(request.build(), HttpResponse.BodyHandlers.ofInputStream());
+
+        assertThat(answer.headers().firstValue("content-encoding")).contains("gzip");
+        try (var body = new GZIPInputStream(answer.body())) {
+            assertThat(new String(body.readAllBytes(), StandardCharsets.UTF_8)).contains("loam_test_total 1.0");
+        }
     }
 
     @Test
