@@ -172,4 +172,138 @@ final class CommandTest {
                 .isEqualTo(2);
         assertThat(err.toString()).contains("expected: 1 to 12 of a-z");
     }
+
+    // --- what agents know ---
+
+    private static final String DUMPS = """
+            {"alder": {
+               "workloads": [{"uid": "u1", "name": "web-1", "namespace": "shop", "node": "alder", "trustDomain": "td",
+                 "serviceAccount": "web", "workloadIps": ["10.244.1.2"], "protocol": "HBONE", "status": "Healthy",
+                 "authorizationPolicies": ["shop/picked"], "services": ["shop/web.shop.svc"]}],
+               "services": [{"namespace": "shop", "name": "web", "hostname": "web.shop.svc", "vips": ["/10.96.0.1"],
+                 "ports": {"80": 8080}, "endpoints": {"u1": {}}}],
+               "policies": [
+                 {"namespace": "shop", "name": "picked", "scope": "WorkloadSelector", "action": "Deny",
+                  "dryRun": false, "rules": [[]]},
+                 {"namespace": "shop", "name": "all", "scope": "Namespace", "action": "Allow", "dryRun": true,
+                  "rules": []},
+                 {"namespace": "shop", "name": "other", "scope": "WorkloadSelector", "action": "Deny",
+                  "dryRun": false, "rules": []},
+                 {"namespace": "far", "name": "away", "scope": "Namespace", "action": "Deny", "dryRun": false,
+                  "rules": []}],
+               "certificates": [{"identity": "spiffe://td/ns/shop/sa/web", "state": "Available",
+                 "certChain": [{"serialNumber": "4711", "validFrom": "2026-01-01T00:00:00Z",
+                                "expirationTime": "2026-01-02T00:00:00Z"}],
+                 "rootCerts": [{"serialNumber": "1"}]}]},
+             "birch": {"error": "does not answer: Connection refused"}}""";
+
+    private static final String CONNECTIONS = """
+            {"alder": [{"pod": "shop/web-1", "direction": "inbound", "source": "10.244.2.2:4000",
+               "destination": "10.244.1.2:15008", "sourceIdentity": "spiffe://td/ns/shop/sa/customer",
+               "destinationIdentity": "spiffe://td/ns/shop/sa/web", "service": "web.shop.svc", "protocol": "HBONE",
+               "bytesSent": 7, "bytesReceived": 9, "durationMillis": 61500}],
+             "birch": {"error": "does not answer: Connection refused"}}""";
+
+    private FakeLab agents() throws IOException {
+        return new FakeLab(
+                labs,
+                "default",
+                Map.of("/agents/config_dump", DUMPS, "/agents/connections", CONNECTIONS, "/workloads", "[]"));
+    }
+
+    @Test
+    void listsWhatAgentsKnowAndSaysWhichDidNotAnswer() throws IOException {
+        try (var _ = agents()) {
+            assertThat(run("get", "certificates")).isEqualTo(1);
+        }
+        assertThat(out.toString()).isEqualTo("""
+                AGENT   IDENTITY                     STATE       EXPIRES                SERIAL
+                alder   spiffe://td/ns/shop/sa/web   Available   2026-01-02T00:00:00Z   4711
+                """);
+        assertThat(err.toString()).isEqualTo("agent birch: does not answer: Connection refused\n");
+    }
+
+    @Test
+    void anAgentAloneIsAskedAlone() throws IOException {
+        try (var _ = agents()) {
+            assertThat(run("get", "connections", "--agent", "alder")).isZero();
+        }
+        assertThat(out.toString()).isEqualTo("""
+                AGENT   POD          DIRECTION   SOURCE            DESTINATION        BYTES-SENT   BYTES-RECEIVED   \
+                DURATION   IDENTITY
+                alder   shop/web-1   inbound     10.244.2.2:4000   10.244.1.2:15008   7            9                \
+                1m01s      spiffe://td/ns/shop/sa/customer
+                """);
+        assertThat(err.toString()).isEmpty();
+    }
+
+    @Test
+    void listsPoliciesServicesAndWorkloadsOfAnAgent() throws IOException {
+        try (var _ = agents()) {
+            assertThat(run("get", "policies", "--agent", "alder")).isZero();
+            assertThat(run("get", "services", "--agent", "alder")).isZero();
+            assertThat(run("get", "workloads", "--agent", "alder", "-o", "wide"))
+                    .isZero();
+        }
+        assertThat(out.toString().lines().map(line -> line.replaceAll(" +", " ")))
+                .contains(
+                        "shop all Namespace Allow yes 0 alder",
+                        "shop picked WorkloadSelector Deny no 1 alder",
+                        "shop web ClusterIP 10.96.0.1 80->8080 1",
+                        "shop web-1 alder 10.244.1.2 HBONE Healthy spiffe://td/ns/shop/sa/web shop/web.shop.svc u1");
+    }
+
+    @Test
+    void describesAWorkloadWithWhatAppliesToIt() throws IOException {
+        try (var _ = agents()) {
+            assertThat(run("describe", "workload", "web-1", "--agent", "alder")).isZero();
+        }
+        assertThat(out.toString())
+                .contains("identity: spiffe://td/ns/shop/sa/web", "name: picked", "name: all", "serial: '4711'")
+                .contains("source: 10.244.2.2:4000")
+                .doesNotContain("name: other", "name: away");
+    }
+
+    @Test
+    void describesTheOtherKinds() throws IOException {
+        try (var _ = agents()) {
+            assertThat(run("describe", "service", "web.shop.svc", "--agent", "alder"))
+                    .isZero();
+            assertThat(run("describe", "policies", "shop/all", "--agent", "alder", "-o", "json"))
+                    .isZero();
+            assertThat(run("describe", "certificate", "shop/sa/web", "--agent", "alder"))
+                    .isZero();
+            assertThat(run("describe", "connection", "10.244.2.2:4000", "--agent", "alder"))
+                    .isZero();
+        }
+        assertThat(out.toString()).contains("hostname: web.shop.svc", "\"shop/web-1\"", "- shop/web-1", "1m01s");
+    }
+
+    @Test
+    void saysWhatThereIsWhereANameFindsNothing() throws IOException {
+        try (var _ = agents()) {
+            assertThat(run("describe", "policy", "ghost", "--agent", "alder")).isEqualTo(1);
+            assertThat(run("get", "policies", "--agent", "oak")).isEqualTo(1);
+            assertThat(run("get", "pods", "--agent", "alder")).isEqualTo(2);
+        }
+        assertThat(err.toString())
+                .isEqualTo("""
+                        loam: no policy 'ghost' (there are: far/away, shop/all, shop/other, shop/picked)
+                        loam: no node 'oak' (there are: alder, birch)
+                        loam: agents do not list pods
+                        """);
+    }
+
+    @Test
+    void changesWhatAnAgentLogs() throws IOException {
+        var answers = Map.of(
+                "/agents/logging?node=alder&level=debug&for=10m", "{\"answer\": \"current log level is debug\\n\"}",
+                "/agents/access_log?node=alder&only=errors&rate=100", "{\"answer\": \"{}\\n\"}");
+        try (var _ = new FakeLab(labs, "default", answers)) {
+            assertThat(run("log-level", "alder", "debug", "--for", "10m")).isZero();
+            assertThat(run("access-log", "alder", "--only", "errors", "--rate", "100"))
+                    .isZero();
+        }
+        assertThat(out.toString()).isEqualTo("current log level is debug\n{}\n");
+    }
 }

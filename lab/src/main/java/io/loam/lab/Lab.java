@@ -11,6 +11,7 @@ import io.loam.lab.control.ClusterListener;
 import io.loam.lab.fabric.FabricServers;
 import io.loam.lab.network.LabName;
 import io.loam.lab.network.LabNetwork;
+import io.loam.lab.node.AgentAnswer;
 import io.loam.lab.node.AgentSetup;
 import io.loam.lab.node.LabNodes;
 import io.loam.lab.process.PodSandbox;
@@ -315,6 +316,19 @@ public final class Lab implements AutoCloseable {
         return nodes.agent(node)
                 .orElseThrow(() -> new IllegalStateException(
                         "the agent of node " + node + " does not run (see " + agentLog(node) + ")"));
+    }
+
+    public Set<String> nodes() {
+        return Set.copyOf(nodes.names());
+    }
+
+    /// Asks the admin endpoint of the node's agent.
+    ///
+    /// @param path with its query, encoded
+    /// @throws IOException if it does not answer within 8 s
+    /// @throws IllegalArgumentException if there is no such node
+    public AgentAnswer askAgent(String node, String method, String path) throws IOException {
+        return nodes.askAgent(node, method, path);
     }
 
     /// Takes the carrier from a node's uplink: packets are lost both ways until {@link #heal}.

@@ -39,14 +39,17 @@ final class LabApi implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(LabApi.class);
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int TOKEN_BYTES = 32;
+    private static final String AGENTS = "/agents/";
 
     private final Lab lab;
+    private final AgentApi agents;
     private final HttpServer server;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final byte[] authorization;
 
     private LabApi(Lab lab, HttpServer server, String token) {
         this.lab = lab;
+        this.agents = new AgentApi(lab);
         this.server = server;
         this.authorization = ("Bearer " + token).getBytes(StandardCharsets.US_ASCII);
     }
@@ -84,7 +87,11 @@ final class LabApi implements AutoCloseable {
                 return;
             }
             try {
-                var answer = answer(exchange.getRequestURI().getPath(), query(exchange));
+                var path = exchange.getRequestURI().getPath();
+                var answer = path.startsWith(AGENTS)
+                        ? agents.answer(
+                                exchange.getRequestMethod(), path.substring(AGENTS.length()), query(exchange))
+                        : answer(path, query(exchange));
                 if (answer.isPresent()) {
                     send(exchange, 200, answer.get());
                 } else {

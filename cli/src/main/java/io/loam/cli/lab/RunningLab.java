@@ -8,9 +8,11 @@ import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 
 /// The API of one lab. Blocking calls, usable from any thread.
@@ -21,7 +23,7 @@ import java.util.Optional;
 public record RunningLab(String name, int port, String token) {
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /// Everything asked for is in the lab's memory: an answer later than this means that the lab hangs.
+    /// Everything asked for is in memory, the lab's or an agent's: an answer later than this means that the lab hangs.
     private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
 
     /// Some questions make the lab run programs.
@@ -38,6 +40,27 @@ public record RunningLab(String name, int port, String token) {
     /// @param kind `pods`, `services` or `workloads`
     public JsonNode list(String kind) throws LabException {
         return get("/" + kind);
+    }
+
+    /// @param what `config_dump` or `connections`
+    /// @return node → what its agent answers, or `{"error": "…"}`
+    public JsonNode agents(String what) throws LabException {
+        return get("/agents/" + what);
+    }
+
+    /// Shows or changes what an agent writes to its log.
+    ///
+    /// @param what `logging` or `access_log`
+    /// @return what the agent says about it
+    public String tellAgent(String node, String what, Map<String, String> settings) throws LabException {
+        var query = new StringBuilder("node=").append(encoded(node));
+        settings.forEach((key, value) ->
+                query.append('&').append(encoded(key)).append('=').append(encoded(value)));
+        return ask("POST", "/agents/" + what + "?" + query).path("answer").asText();
+    }
+
+    private static String encoded(String text) {
+        return URLEncoder.encode(text, StandardCharsets.UTF_8);
     }
 
     public JsonNode entryInto(String pod, Optional<String> container) throws LabException {
@@ -67,12 +90,21 @@ public record RunningLab(String name, int port, String token) {
     }
 
     private JsonNode get(String path) throws LabException {
-        return get(path, ANSWER_TIMEOUT);
+        return ask("GET", path, ANSWER_TIMEOUT);
     }
 
     private JsonNode get(String path, Duration timeout) throws LabException {
+        return ask("GET", path, timeout);
+    }
+
+    private JsonNode ask(String method, String path) throws LabException {
+        return ask(method, path, ANSWER_TIMEOUT);
+    }
+
+    private JsonNode ask(String method, String path, Duration timeout) throws LabException {
         var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
                 .header("Authorization", "Bearer " + token)
+                .method(method, BodyPublishers.noBody())
                 .timeout(timeout)
                 .build();
         try (var client =

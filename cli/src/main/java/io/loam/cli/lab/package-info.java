@@ -30,6 +30,9 @@
 /// of
 ///   `steps` that turn the verdict; `probe` if it was asked for (`outcome`, `detail`, `code`, `agrees`)
 /// - `GET /logs?pod=NS/NAME&container=C`: objects of `container` and `path`: files to read and follow
+/// - `GET /agents/config_dump`, `GET /agents/connections`: `{"NODE": what its agent answers, or {"error": "…"}, …}`
+/// - `POST /agents/logging?node=NODE&…`, `POST /agents/access_log?node=NODE&…`: `{"answer": "…"}`; the rest of
+///   the query is the agent's
 ///
 /// `pod` may leave out the namespace where the name is unique, and may name a Deployment (its first ready pod).
 @NullMarked

@@ -87,6 +87,11 @@ public final class LabNodes implements NodeParts, AutoCloseable {
         return node == null ? Optional.empty() : node.agent();
     }
 
+    /// See {@link io.loam.lab.Lab#askAgent}.
+    public AgentAnswer askAgent(String name, String method, String path) throws IOException {
+        return AgentAdmin.ask(sockets(name), method, path);
+    }
+
     public Collection<String> names() {
         return List.copyOf(nodes.keySet());
     }

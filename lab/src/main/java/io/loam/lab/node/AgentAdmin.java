@@ -1,0 +1,39 @@
+package io.loam.lab.node;
+
+import io.loam.lab.process.NodeSockets;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+
+/// The admin endpoint of a node's agent, which listens on loopback in the node's namespace. Blocking.
+final class AgentAdmin {
+    private static final int PORT = 15000;
+
+    /// A dump of a large mesh takes seconds.
+    private static final Duration TIMEOUT = Duration.ofSeconds(8);
+
+    private AgentAdmin() {}
+
+    /// @param path with its query, encoded
+    /// @throws IOException if nobody answers there, or not HTTP
+    static AgentAnswer ask(NodeSockets node, String method, String path) throws IOException {
+        try (var channel = node.open()) {
+            var socket = channel.socket();
+            int millis = (int) TIMEOUT.toMillis();
+            socket.setSoTimeout(millis);
+            socket.connect(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), PORT), millis);
+            // 1.0: the answer comes in one piece and ends with the connection.
+            var request = method + " " + path + " HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+            socket.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
+            var answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            int head = answer.indexOf("\r\n\r\n");
+            var words = answer.split(" ", 3);
+            if (head < 0 || words.length < 3 || !words[1].matches("[0-9]{3}")) {
+                throw new IOException("answered something other than HTTP");
+            }
+            return new AgentAnswer(Integer.parseInt(words[1]), answer.substring(head + 4));
+        }
+    }
+}
