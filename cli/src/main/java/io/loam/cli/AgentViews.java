@@ -83,7 +83,8 @@ record AgentViews(Map<String, JsonNode> dumps, Map<String, JsonNode> open, List<
             var ports = row.putArray("ports");
             service.path("ports")
                     .properties()
-                    .forEach(port -> ports.add(port.getKey() + "->" + port.getValue().asText()));
+                    .forEach(port ->
+                            ports.add(port.getKey() + "->" + port.getValue().asText()));
             row.put("endpoints", service.path("endpoints").size());
             copy(service, row, "hostname");
             row.set("agents", seen.agents());

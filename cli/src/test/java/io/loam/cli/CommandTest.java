@@ -286,8 +286,7 @@ final class CommandTest {
             assertThat(run("get", "policies", "--agent", "oak")).isEqualTo(1);
             assertThat(run("get", "pods", "--agent", "alder")).isEqualTo(2);
         }
-        assertThat(err.toString())
-                .isEqualTo("""
+        assertThat(err.toString()).isEqualTo("""
                         loam: no policy 'ghost' (there are: far/away, shop/all, shop/other, shop/picked)
                         loam: no node 'oak' (there are: alder, birch)
                         loam: agents do not list pods

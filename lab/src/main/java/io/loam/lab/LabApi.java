@@ -89,8 +89,7 @@ final class LabApi implements AutoCloseable {
             try {
                 var path = exchange.getRequestURI().getPath();
                 var answer = path.startsWith(AGENTS)
-                        ? agents.answer(
-                                exchange.getRequestMethod(), path.substring(AGENTS.length()), query(exchange))
+                        ? agents.answer(exchange.getRequestMethod(), path.substring(AGENTS.length()), query(exchange))
                         : answer(path, query(exchange));
                 if (answer.isPresent()) {
                     send(exchange, 200, answer.get());

@@ -78,10 +78,6 @@ public record RunningLab(String name, int port, String token) {
         return get("/why?from=" + encoded(from) + "&to=" + encoded(to) + (probe ? "&probe=true" : ""), WORK_TIMEOUT);
     }
 
-    private static String encoded(String value) {
-        return URLEncoder.encode(value, StandardCharsets.UTF_8);
-    }
-
     private static String query(String pod, Optional<String> container) {
         var query = "pod=" + URLEncoder.encode(pod, StandardCharsets.UTF_8);
         return container

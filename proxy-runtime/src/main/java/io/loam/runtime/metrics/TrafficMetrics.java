@@ -47,8 +47,11 @@ public final class TrafficMetrics implements SeriesExpiry.Expiring {
     private final Map<String, Instant> policiesGone = new HashMap<>();
 
     public TrafficMetrics(PrometheusRegistry registry) {
-        family("istio_tcp_connections_opened", "TCP connections opened", registry, (one, out) ->
-                out.add(FailureFlag.NONE, one.opened));
+        family(
+                "istio_tcp_connections_opened",
+                "TCP connections opened",
+                registry,
+                (one, out) -> out.add(FailureFlag.NONE, one.opened));
         family(
                 "istio_tcp_connections_closed",
                 "TCP connections closed, failed ones included",
@@ -202,7 +205,9 @@ public final class TrafficMetrics implements SeriesExpiry.Expiring {
             }
         }
         // A policy that comes back later begins anew.
-        policiesGone.values().removeIf(since -> !since.plus(SeriesExpiry.RETENTION).isAfter(now));
+        policiesGone
+                .values()
+                .removeIf(since -> !since.plus(SeriesExpiry.RETENTION).isAfter(now));
         return forgotten;
     }
 

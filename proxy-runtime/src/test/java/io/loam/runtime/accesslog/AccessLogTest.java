@@ -248,7 +248,8 @@ class AccessLogTest {
         assertThat(post(control, Map.of("rate", "many")).status()).isEqualTo(400);
         assertThat(post(control, Map.of("format", "xml")).body()).isEqualTo("format: xml (expected: text or json)\n");
         assertThat(post(control, Map.of("colour", "red")).status()).isEqualTo(400);
-        assertThat(control.reply(new HttpRequest("DELETE", Map.of(), "")).status()).isEqualTo(405);
+        assertThat(control.reply(new HttpRequest("DELETE", Map.of(), "")).status())
+                .isEqualTo(405);
         assertThat(log.settings()).isEqualTo(AccessLogSettings.all(LogConfig.Format.PLAIN));
         log.close();
     }

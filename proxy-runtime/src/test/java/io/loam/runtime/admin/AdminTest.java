@@ -154,8 +154,7 @@ class AdminTest {
     void aWrongTimeChangesNothing() throws Exception {
         for (var time : List.of("", "10", "0s", "25h", "-1m", "1d", "9999999s")) {
             assertThat(post("/logging?level=debug&for=" + time))
-                    .isEqualTo(HttpReply.text(
-                            400, "for: " + time + " (expected: 1s to 24h, as in 90s, 10m, 2h)\n"));
+                    .isEqualTo(HttpReply.text(400, "for: " + time + " (expected: 1s to 24h, as in 90s, 10m, 2h)\n"));
         }
         assertThat(post("/logging?for=10m").status()).isEqualTo(400);
         assertThat(post("/logging").body()).isEqualTo("current log level is info\n");

@@ -67,7 +67,9 @@ class SeriesExpiryTest {
 
         assertThat(scrape()).containsPattern("istio_tcp_sent_bytes_total\\{.*cart-deployment.*} 20.0");
         clock.advance(EXPIRED);
-        assertThat(scrape()).doesNotContain("cart-deployment").contains("istio_tcp_sockets_open{reporter=\"source\"} 0");
+        assertThat(scrape())
+                .doesNotContain("cart-deployment")
+                .contains("istio_tcp_sockets_open{reporter=\"source\"} 0");
     }
 
     @Test
@@ -85,8 +87,7 @@ class SeriesExpiryTest {
     @Test
     void seriesOfAnUnknownPrincipalDisappear() {
         var stranger = new SpiffeId("elsewhere", "ns", "sa");
-        metrics.open(new TrafficLabels(
-                        Reporter.DESTINATION, null, Samples.CART, null, stranger, Samples.CART_ID, true))
+        metrics.open(new TrafficLabels(Reporter.DESTINATION, null, Samples.CART, null, stranger, Samples.CART_ID, true))
                 .close(FailureFlag.NONE);
         metrics.open(new TrafficLabels(Reporter.DESTINATION, null, Samples.CART, null, null, null, false))
                 .close(FailureFlag.NONE);
@@ -99,12 +100,7 @@ class SeriesExpiryTest {
     @Test
     void seriesOfADryRunPolicyGoWithThePolicy() {
         var later = new AuthorizationPolicy(
-                "later",
-                "shop",
-                AuthorizationPolicy.Scope.NAMESPACE,
-                AuthorizationPolicy.Action.DENY,
-                List.of(),
-                true);
+                "later", "shop", AuthorizationPolicy.Scope.NAMESPACE, AuthorizationPolicy.Action.DENY, List.of(), true);
         publish(MeshDelta.builder().upsert(later));
         metrics.dryRun(new DryRunFinding.WouldDeny("shop/later", 0));
         metrics.dryRun(new DryRunFinding.NoneWouldAllow(1));
