@@ -24,6 +24,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -215,6 +216,29 @@ class TunnelPoolLoopbackTest {
         }
 
         assertThat(tunnels).hasSize(keys.size());
+        assertThat(mesh.handshakes).hasValue(keys.size());
+    }
+
+    /// Hazard T18, hash collisions forced: keys are compared in full.
+    @Test
+    void keysWithOneHashShareNoTunnel() throws Exception {
+        var base = mesh.key();
+        var keys = Stream.of("AaAa", "AaBB", "BBAa", "BBBB") // String.hashCode is the same for all four
+                .map(account -> new TunnelKey(
+                        TestCertificates.id(account), base.sourceAddress(), base.destinations(), base.destination()))
+                .toList();
+        assertThat(keys.stream().map(TunnelKey::hashCode).distinct()).hasSize(1);
+
+        var tunnels = new HashMap<TunnelKey, Set<Tunnel>>();
+        for (int round = 0; round < 25; round++) {
+            for (var key : keys) {
+                tunnels.computeIfAbsent(key, _ -> new HashSet<>())
+                        .add(get(open(key)).tunnel());
+            }
+        }
+
+        assertThat(tunnels.values()).allSatisfy(of -> assertThat(of).hasSize(1));
+        assertThat(tunnels.values().stream().flatMap(Set::stream).distinct()).hasSize(keys.size());
         assertThat(mesh.handshakes).hasValue(keys.size());
     }
 
