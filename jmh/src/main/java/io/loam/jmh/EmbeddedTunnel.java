@@ -4,6 +4,7 @@ import io.loam.model.identity.SpiffeId;
 import io.loam.protocol.hbone.ConnectHandler;
 import io.loam.protocol.hbone.HboneClientHandler;
 import io.loam.protocol.hbone.HboneServerHandler;
+import io.loam.protocol.hbone.RecordFiller;
 import io.loam.protocol.hbone.Tunnel;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
@@ -46,6 +47,8 @@ final class EmbeddedTunnel implements AutoCloseable {
                     exchange();
                 }
             }
+            server.pipeline().addLast(new RecordFiller());
+            client.pipeline().addLast(new RecordFiller());
         }
         server.pipeline().addLast(HboneServerHandler.create(connects));
         client.pipeline().addLast(tunnel);

@@ -6,6 +6,7 @@ import io.loam.protocol.hbone.ConnectResponse;
 import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.hbone.HboneServerHandler;
 import io.loam.protocol.hbone.PendingStream;
+import io.loam.protocol.hbone.RecordFiller;
 import io.loam.protocol.hbone.Tunnel;
 import io.loam.protocol.hbone.TunnelStream;
 import io.loam.protocol.tls.MeshTls;
@@ -118,6 +119,7 @@ public class SocketPairBenchmark {
                         TunnelSocketOptions.applyTo(channel);
                         channel.pipeline()
                                 .addLast(tls.newServerHandler(channel.alloc()))
+                                .addLast(new RecordFiller())
                                 .addLast(new AfterHandshake());
                     }
                 })

@@ -7,6 +7,7 @@ import io.loam.protocol.hbone.ConnectResponse;
 import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.hbone.HboneServerHandler;
 import io.loam.protocol.hbone.PendingStream;
+import io.loam.protocol.hbone.RecordFiller;
 import io.loam.protocol.hbone.Tunnel;
 import io.loam.protocol.hbone.TunnelStream;
 import io.loam.protocol.tls.MeshTls;
@@ -121,7 +122,10 @@ public final class LoopbackMesh implements AutoCloseable {
                     protected void initChannel(Channel channel) {
                         TunnelSocketOptions.applyTo(channel);
                         var ssl = tls.newServerHandler(channel.alloc());
-                        channel.pipeline().addLast(ssl).addLast(new InboundTail(ssl));
+                        channel.pipeline()
+                                .addLast(ssl)
+                                .addLast(new RecordFiller())
+                                .addLast(new InboundTail(ssl));
                     }
                 })
                 .bind(InetAddress.getLoopbackAddress(), 0)
