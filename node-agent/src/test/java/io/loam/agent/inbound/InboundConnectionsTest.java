@@ -299,7 +299,9 @@ class InboundConnectionsTest {
         void anApplicationThatResetsResetsTheStream() throws Exception {
             node.describePod();
             connect("10.0.0.7:8080");
-            ConnectionFixture.reset(node.application.accept());
+            var served = node.application.accept();
+            await(() -> stream.said.contains("200"));
+            ConnectionFixture.reset(served);
             assertThat(node.ended()).contains("RESET");
             assertThat(stream.said).containsExactly("200", "RESET 10");
         }
