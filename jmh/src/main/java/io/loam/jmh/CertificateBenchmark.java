@@ -2,6 +2,7 @@ package io.loam.jmh;
 
 import io.loam.model.identity.SpiffeId;
 import io.loam.model.workload.Workload;
+import io.loam.protocol.tls.HandshakeTerms;
 import io.loam.protocol.tls.MeshTls;
 import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.time.SystemTimer;
@@ -23,8 +24,8 @@ public class CertificateBenchmark {
 
     private final Certificates certificates = new Certificates();
     private final SpiffeId[] identities = new SpiffeId[IDENTITIES];
-    private final CertificateSource source =
-            new CertificateSource(certificates::certify, Runnable::run, new SystemTimer(), new SplittableRandom(1));
+    private final CertificateSource source = new CertificateSource(
+            certificates::certify, HandshakeTerms.DEFAULT, Runnable::run, new SystemTimer(), new SplittableRandom(1));
     private int turn;
 
     @Setup

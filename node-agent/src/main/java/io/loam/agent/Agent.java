@@ -22,6 +22,7 @@ import io.loam.model.dns.NameResolver;
 import io.loam.model.mesh.MeshView;
 import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.linux.ResourceLimits;
+import io.loam.protocol.tls.HandshakeTerms;
 import io.loam.runtime.accesslog.AccessLog;
 import io.loam.runtime.accesslog.AccessLogControl;
 import io.loam.runtime.admin.HttpEndpoint;
@@ -81,6 +82,7 @@ final class Agent {
 
     private final AgentConfig config;
     private final EventLoops loops;
+    private final HandshakeTerms terms;
     private final LoopWatchdog watchdog;
     private final ConnectionRegistry connections;
     private final WorkloadProxies pods;
@@ -159,7 +161,8 @@ final class Agent {
         mesh.addListener(connections::onSnapshot);
 
         ca = new CaClient(channels, config.certificateAuthority(), config.certificateLifetime());
-        var certificates = new CertificateSource(ca, Executors.newVirtualThreadPerTaskExecutor(), clock, random);
+        terms = new HandshakeTerms(config.tls().keyExchanges());
+        var certificates = new CertificateSource(ca, terms, Executors.newVirtualThreadPerTaskExecutor(), clock, random);
 
         accessLog = new AccessLog(config.log().format(), new FileOutputStream(FileDescriptor.out), registry);
         accessLogControl = new AccessLogControl(accessLog);
@@ -203,7 +206,7 @@ final class Agent {
 
     /// Two pods in this process, on the loops and with the settings of all others.
     LoopbackMesh loopback(Timer clock, RandomGenerator random) throws IOException {
-        return LoopbackMesh.open(loops, config.sockets(), pools(config), hbone(config.tunnels()), clock, random);
+        return LoopbackMesh.open(loops, config.sockets(), pools(config), hbone(config.tunnels()), terms, clock, random);
     }
 
     private DnsServices dns(

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.lab.capture.Capture;
 import io.loam.lab.capture.TcpFlow;
-import io.loam.lab.capture.TlsServerHello;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
@@ -219,10 +218,10 @@ final class TransferNetnsIT {
         var hellos = seen.flowsTo(TunnelLab.HBONE).stream()
                 .map(TcpFlow::tls)
                 .flatMap(Optional::stream)
-                .map(TlsServerHello::version)
+                .map(hello -> hello.version() + " " + hello.keyExchange())
                 .distinct()
                 .toList();
-        assertThat(hellos).as("%s", seen).isSubsetOf("TLSv1.3");
+        assertThat(hellos).as("%s", seen).isSubsetOf("TLSv1.3 X25519MLKEM768");
     }
 
     private static void requireNoPlaintext(Capture seen, String token) {

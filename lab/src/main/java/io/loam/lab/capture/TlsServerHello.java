@@ -7,10 +7,13 @@ import java.util.Optional;
 ///
 /// @param version as in `TLSv1.3`
 /// @param cipherSuite as registered with IANA, or its number in hexadecimal
-public record TlsServerHello(String version, String cipherSuite) {
+/// @param keyExchange the group of the server's key share as registered with IANA, or its number in hexadecimal; empty
+///     before TLS 1.3, where the hello does not say it
+public record TlsServerHello(String version, String cipherSuite, String keyExchange) {
     private static final int RECORD_HANDSHAKE = 22;
     private static final int MESSAGE_SERVER_HELLO = 2;
     private static final int EXTENSION_SUPPORTED_VERSIONS = 43;
+    private static final int EXTENSION_KEY_SHARE = 51;
 
     /// @param sent what the server sent, from its first byte
     static Optional<TlsServerHello> parse(byte[] sent) {
@@ -34,12 +37,18 @@ public record TlsServerHello(String version, String cipherSuite) {
         }
         var cipherSuite = Short.toUnsignedInt(in.getShort(afterSessionId));
         var extensions = in.slice(afterSessionId + 3, in.remaining() - afterSessionId - 3);
-        var version = supportedVersion(extensions).orElse(legacyVersion);
-        return Optional.of(new TlsServerHello(versionName(version), cipherSuiteName(cipherSuite)));
+        // TLS 1.3 hides in an extension; the field of older versions says 1.2 for the sake of middleboxes.
+        var version =
+                number(extensions.duplicate(), EXTENSION_SUPPORTED_VERSIONS).orElse(legacyVersion);
+        var keyExchange = number(extensions.duplicate(), EXTENSION_KEY_SHARE);
+        return Optional.of(new TlsServerHello(
+                versionName(version),
+                cipherSuiteName(cipherSuite),
+                keyExchange.map(TlsServerHello::keyExchangeName).orElse("")));
     }
 
-    /// TLS 1.3 hides in an extension; the field of older versions says 1.2 for the sake of middleboxes.
-    private static Optional<Integer> supportedVersion(ByteBuffer in) {
+    /// @return the first two bytes of an extension
+    private static Optional<Integer> number(ByteBuffer in, int extension) {
         if (in.remaining() < 2) {
             return Optional.empty();
         }
@@ -50,7 +59,7 @@ public record TlsServerHello(String version, String cipherSuite) {
             if (length > in.remaining()) {
                 return Optional.empty();
             }
-            if (type == EXTENSION_SUPPORTED_VERSIONS && length == 2) {
+            if (type == extension && length >= 2) {
                 return Optional.of(Short.toUnsignedInt(in.getShort()));
             }
             in.position(in.position() + length);
@@ -73,6 +82,15 @@ public record TlsServerHello(String version, String cipherSuite) {
             case 0x1301 -> "TLS_AES_128_GCM_SHA256";
             case 0x1302 -> "TLS_AES_256_GCM_SHA384";
             case 0x1303 -> "TLS_CHACHA20_POLY1305_SHA256";
+            default -> "0x%04x".formatted(number);
+        };
+    }
+
+    private static String keyExchangeName(int number) {
+        return switch (number) {
+            case 0x0017 -> "secp256r1";
+            case 0x001d -> "x25519";
+            case 0x11ec -> "X25519MLKEM768";
             default -> "0x%04x".formatted(number);
         };
     }

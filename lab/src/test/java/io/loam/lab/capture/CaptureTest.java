@@ -123,14 +123,15 @@ final class CaptureTest {
 
     /// The header says TLS 1.2 and the extension 1.3, as RFC 8446, 4.1.3 wants it.
     @Test
-    void namesVersionAndCipherOfTls13() throws IOException {
-        var hello = serverHello("1302", "002b0002" + "0304");
+    void namesVersionCipherAndKeyExchangeOfTls13() throws IOException {
+        var hello = serverHello("1302", "00330006" + "11ec" + "0002abcd" + "002b0002" + "0304");
         var capture = Capture.of(recording()
                 .tcp(SERVER, CLIENT, 500, SYN | ACK, NOTHING)
                 .tcp(SERVER, CLIENT, 501, ACK, hello)
                 .bytes());
 
-        assertThat(capture.flows().getFirst().tls()).hasValue(new TlsServerHello("TLSv1.3", "TLS_AES_256_GCM_SHA384"));
+        assertThat(capture.flows().getFirst().tls())
+                .hasValue(new TlsServerHello("TLSv1.3", "TLS_AES_256_GCM_SHA384", "X25519MLKEM768"));
     }
 
     @Test
@@ -140,7 +141,7 @@ final class CaptureTest {
                 .tcp(SERVER, CLIENT, 501, ACK, serverHello("c02f", ""))
                 .bytes());
 
-        assertThat(capture.flows().getFirst().tls()).hasValue(new TlsServerHello("TLSv1.2", "0xc02f"));
+        assertThat(capture.flows().getFirst().tls()).hasValue(new TlsServerHello("TLSv1.2", "0xc02f", ""));
     }
 
     @Test

@@ -21,6 +21,7 @@ import io.loam.model.workload.Locality;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.linux.Netns;
+import io.loam.protocol.tls.HandshakeTerms;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
 import io.loam.runtime.accesslog.AccessLog;
 import io.loam.runtime.config.LimitsConfig;
@@ -102,12 +103,13 @@ public final class LoopbackMesh implements AutoCloseable {
             SocketConfig sockets,
             TunnelPoolConfig pools,
             HboneConfig hbone,
+            HandshakeTerms terms,
             Timer clock,
             RandomGenerator random)
             throws IOException {
         LoopbackMesh mesh;
         try {
-            mesh = new LoopbackMesh(loops, pools, clock, random);
+            mesh = new LoopbackMesh(loops, pools, terms, clock, random);
         } catch (GeneralSecurityException e) {
             throw new IOException("no certificates: " + e.getMessage(), e);
         }
@@ -120,14 +122,15 @@ public final class LoopbackMesh implements AutoCloseable {
         }
     }
 
-    private LoopbackMesh(EventLoops loops, TunnelPoolConfig pools, Timer clock, RandomGenerator random)
+    private LoopbackMesh(
+            EventLoops loops, TunnelPoolConfig pools, HandshakeTerms terms, Timer clock, RandomGenerator random)
             throws IOException, GeneralSecurityException {
         this.loops = loops;
         poolConfig = pools;
         clientAddress = InetAddress.getByAddress(new byte[] {127, 0, 0, 1});
         serverAddress = InetAddress.getByAddress(new byte[] {127, 0, 0, 2});
         certificates = new CertificateSource(
-                new ThrowAwayAuthority(clock::now), Executors.newVirtualThreadPerTaskExecutor(), clock, random);
+                new ThrowAwayAuthority(clock::now), terms, Executors.newVirtualThreadPerTaskExecutor(), clock, random);
         certificates.prefetch(identity("client"));
         certificates.prefetch(identity("server"));
         accessLog = new AccessLog(LogConfig.Format.PLAIN, refusals, new PrometheusRegistry());

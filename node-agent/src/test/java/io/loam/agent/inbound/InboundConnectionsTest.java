@@ -17,6 +17,7 @@ import io.loam.protocol.hbone.ConnectResponse;
 import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.hbone.PendingStream;
 import io.loam.protocol.hbone.TunnelStream;
+import io.loam.protocol.tls.HandshakeTerms;
 import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.time.SystemTimer;
 import io.netty.buffer.ByteBuf;
@@ -54,6 +55,7 @@ class InboundConnectionsTest {
                 _ -> {
                     throw new AssertionError("no certificate is needed behind the handshake");
                 },
+                HandshakeTerms.DEFAULT,
                 Executors.newVirtualThreadPerTaskExecutor(),
                 new SystemTimer(),
                 new Random(1));

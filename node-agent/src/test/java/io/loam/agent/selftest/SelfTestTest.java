@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.loam.agent.connections.ConnectionFixture;
 import io.loam.agent.pod.TestPods;
 import io.loam.protocol.hbone.HboneConfig;
+import io.loam.protocol.tls.HandshakeTerms;
 import io.loam.runtime.admin.Readiness;
 import io.loam.runtime.loops.EventLoops;
 import io.loam.runtime.time.SystemTimer;
@@ -35,6 +36,7 @@ final class SelfTestTest {
                 TestPods.SOCKETS,
                 TunnelPoolConfig.DEFAULT,
                 HboneConfig.DEFAULT,
+                HandshakeTerms.DEFAULT,
                 new SystemTimer(),
                 () -> ThreadLocalRandom.current().nextLong());
     }

@@ -7,6 +7,7 @@ import io.loam.agent.pod.TestPods;
 import io.loam.model.mesh.MeshDelta;
 import io.loam.model.mesh.MeshView;
 import io.loam.model.workload.Workload;
+import io.loam.protocol.tls.HandshakeTerms;
 import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.identity.CertificateState;
 import io.loam.runtime.time.SystemTimer;
@@ -27,6 +28,7 @@ class PodCertificateTest {
             identity -> {
                 throw new AssertionError("not asked in this test: " + identity);
             },
+            HandshakeTerms.DEFAULT,
             _ -> {},
             new SystemTimer(),
             new Random(1));

@@ -17,6 +17,7 @@ public record AgentConfig(
         UpstreamConfig certificateAuthority,
         SocketConfig sockets,
         TunnelConfig tunnels,
+        TlsConfig tls,
         DnsConfig dns,
         DrainConfig drain,
         AdminConfig admin,

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.TextNode;
+import io.loam.protocol.tls.KeyExchange;
 import io.loam.protocol.tls.Pem;
 import io.loam.runtime.config.UpstreamConfig.BearerToken;
 import io.loam.runtime.config.UpstreamConfig.RootCertificates;
@@ -38,6 +39,7 @@ public final class AgentConfigReader {
             "LOAM_ADMIN_PORT",
             "LOAM_STATS_PORT",
             "LOAM_READINESS_PORT",
+            "LOAM_TLS_GROUPS",
             "LOAM_DNS_RESOLVERS",
             "LOAM_DNS_TIMEOUT",
             "LOAM_DNS_MAX_FORWARDED",
@@ -56,7 +58,6 @@ public final class AgentConfigReader {
     /// As above, for settings that matter whatever their value.
     private static final Map<String, String> REFUSED_IF_SET = Map.of(
             "CRL_PATH", "certificate revocation lists are not checked yet",
-            "COMPLIANCE_POLICY", "the key exchange cannot be restricted yet",
             "PROXY_WORKLOAD_INFO", "one agent serves the node, not one workload",
             "PROXY_CONFIG", "mesh configuration in YAML is not read; use the variables of its settings",
             "LOCAL_XDS", "workloads come from the control plane only",
@@ -102,6 +103,7 @@ public final class AgentConfigReader {
         var authority = part(() -> upstream("CA"));
         var sockets = part(this::sockets);
         var tunnels = part(this::tunnels);
+        var tls = part(this::tls);
         var dns = part(this::dns);
         var drain = part(this::drain);
         var admin = part(() -> new AdminConfig(
@@ -120,6 +122,7 @@ public final class AgentConfigReader {
                 || authority == null
                 || sockets == null
                 || tunnels == null
+                || tls == null
                 || dns == null
                 || drain == null
                 || admin == null
@@ -133,6 +136,7 @@ public final class AgentConfigReader {
                 authority,
                 sockets,
                 tunnels,
+                tls,
                 dns,
                 drain,
                 admin,
@@ -289,6 +293,32 @@ public final class AgentConfigReader {
                 integer("POOL_MAX_STREAMS_PER_CONNECTION", 100),
                 duration("POOL_UNUSED_RELEASE_TIMEOUT", Duration.ofMinutes(5)),
                 flag("ENABLE_RESPONSE_BAGGAGE", true));
+    }
+
+    private TlsConfig tls() {
+        var policy = text("COMPLIANCE_POLICY", "");
+        var groups = optional("LOAM_TLS_GROUPS");
+        if (policy.isEmpty()) {
+            return new TlsConfig(groups == null ? KeyExchange.DEFAULT : keyExchanges(groups));
+        }
+        if (!policy.equals("pqc")) {
+            problems.add("COMPLIANCE_POLICY: " + shown(policy)
+                    + " (expected: pqc, or not set; TLS 1.3 with AES is all there is anyway)");
+        } else if (groups != null) {
+            problems.add("LOAM_TLS_GROUPS: " + shown(groups) + " (expected: not set, since COMPLIANCE_POLICY=pqc takes "
+                    + KeyExchange.X25519MLKEM768 + " only)");
+        }
+        return new TlsConfig(List.of(KeyExchange.X25519MLKEM768));
+    }
+
+    private List<KeyExchange> keyExchanges(String given) {
+        var found = new ArrayList<KeyExchange>();
+        for (var name : given.split(",", -1)) {
+            found.add(KeyExchange.named(name.strip())
+                    .orElseThrow(() -> new ConfigException("LOAM_TLS_GROUPS: " + shown(given)
+                            + " (expected: names out of " + KeyExchange.DEFAULT + ", separated by commas)")));
+        }
+        return found;
     }
 
     private DnsConfig dns() {

@@ -1,6 +1,7 @@
 package io.loam.runtime.identity;
 
 import io.loam.model.identity.SpiffeId;
+import io.loam.protocol.tls.HandshakeTerms;
 import io.loam.protocol.tls.MeshTls;
 import io.loam.runtime.time.Backoff;
 import io.loam.runtime.time.Timer;
@@ -56,6 +57,7 @@ public final class CertificateSource {
     private record Request(Entry entry, Priority priority, long sequence) {}
 
     private final CertificateAuthority authority;
+    private final HandshakeTerms terms;
     private final Executor executor;
     private final Timer timer;
     private final RandomGenerator random;
@@ -66,9 +68,16 @@ public final class CertificateSource {
     private long sequence;
     private int inFlight;
 
+    /// @param terms of the handshakes in which the certificates are used
     /// @param executor runs blocking requests, one task each: virtual threads
-    public CertificateSource(CertificateAuthority authority, Executor executor, Timer timer, RandomGenerator random) {
+    public CertificateSource(
+            CertificateAuthority authority,
+            HandshakeTerms terms,
+            Executor executor,
+            Timer timer,
+            RandomGenerator random) {
         this.authority = authority;
+        this.terms = terms;
         this.executor = executor;
         this.timer = timer;
         this.random = random;
@@ -165,7 +174,7 @@ public final class CertificateSource {
 
     private void request(Entry entry) {
         try {
-            var tls = MeshTls.of(authority.certify(entry.identity), timer::now);
+            var tls = MeshTls.of(authority.certify(entry.identity), terms, timer::now);
             finish(entry, tls, null);
         } catch (IOException | GeneralSecurityException | RuntimeException e) {
             finish(entry, null, e);

@@ -3,6 +3,7 @@ package io.loam.runtime.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.loam.protocol.tls.KeyExchange;
 import io.loam.runtime.config.UpstreamConfig.BearerToken;
 import io.loam.runtime.config.UpstreamConfig.RootCertificates;
 import java.net.InetAddress;
@@ -110,6 +111,10 @@ class AgentConfigReaderTest {
                         .row(Duration.ofMinutes(5), "500ms", Duration.ofMillis(500)),
                 of("ENABLE_RESPONSE_BAGGAGE", c -> c.tunnels().responseBaggage())
                         .row(true, "false", false),
+                of("LOAM_TLS_GROUPS", c -> c.tls().keyExchanges())
+                        .row(KeyExchange.DEFAULT, "x25519, P-256", List.of(KeyExchange.X25519, KeyExchange.P256)),
+                of("COMPLIANCE_POLICY", c -> c.tls().keyExchanges())
+                        .row(KeyExchange.DEFAULT, "pqc", List.of(KeyExchange.X25519MLKEM768)),
                 of("CONNECTION_TERMINATION_DEADLINE", c -> c.drain().deadline())
                         .row(Duration.ofSeconds(5), "90s", Duration.ofSeconds(90)),
                 of("TERMINATION_GRACE_PERIOD_SECONDS", c -> c.drain().deadline())
@@ -186,6 +191,10 @@ class AgentConfigReaderTest {
             HTTP2_FRAME_SIZE                | 16777216       | HTTP2_FRAME_SIZE: 16777216 (expected: 16384 to 16777215)
             POOL_MAX_STREAMS_PER_CONNECTION | 0              | POOL_MAX_STREAMS_PER_CONNECTION: 0 (expected: 1 to 2147483647)
             POOL_UNUSED_RELEASE_TIMEOUT     | 0s             | POOL_UNUSED_RELEASE_TIMEOUT: PT0S (expected: more than 0)
+            LOAM_TLS_GROUPS                 | X25519,kyber   | LOAM_TLS_GROUPS: X25519,kyber (expected: names out of [X25519MLKEM768, X25519, P-256], separated by commas)
+            LOAM_TLS_GROUPS                 | ','            | LOAM_TLS_GROUPS: , (expected: names out of
+            LOAM_TLS_GROUPS                 | P-256,P-256    | LOAM_TLS_GROUPS: [P-256, P-256] (expected: each of [X25519MLKEM768, X25519, P-256] at most once, and at least one)
+            COMPLIANCE_POLICY               | fips-140-2     | COMPLIANCE_POLICY: fips-140-2 (expected: pqc, or not set; TLS 1.3 with AES is all there is anyway)
             CONNECTION_TERMINATION_DEADLINE | 10ms           | CONNECTION_TERMINATION_DEADLINE: PT0.01S (expected: at least 1s)
             ISTIO_META_DNS_CAPTURE          | yes            | ISTIO_META_DNS_CAPTURE: yes (expected: true or false)
             LOAM_DNS_TIMEOUT                | 99ms           | LOAM_DNS_TIMEOUT: PT0.099S (expected: 100ms to 60s)
@@ -198,7 +207,7 @@ class AgentConfigReaderTest {
             ZTUNNEL_WORKER_THREADS          | -1             | ZTUNNEL_WORKER_THREADS: -1 (expected: a number, N%, or 0 for all cores)
             ZTUNNEL_WORKER_THREADS          | many           | ZTUNNEL_WORKER_THREADS: many (expected: a number, N%, or 0 for all cores)
             ZTUNNEL_RESOURCE_CPU_LIMIT      | 2Gi            | ZTUNNEL_RESOURCE_CPU_LIMIT: 2Gi (expected: processors as in Kubernetes, for example 2 or 500m)
-            LOAM_ADMINPORT                  | 1              | LOAM_ADMINPORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATS_PORT)
+            LOAM_ADMINPORT                  | 1              | LOAM_ADMINPORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATS_PORT, LOAM_TLS_GROUPS)
             """)
     void refusesAValueThatDoesNotFit(String key, String value, String problem) {
         assertThatThrownBy(() -> read(Map.of(key, value == null ? "" : value)))
@@ -218,7 +227,6 @@ class AgentConfigReaderTest {
             LOCALHOST_APP_TUNNEL       | true              | application tunnels are not offered yet, connections that need one are refused
             AUTHZ_POLICY_INFO_LOGGING  | true              | the access log names the policy that refused a connection
             CRL_PATH                   | /etc/crl.pem      | certificate revocation lists are not checked yet
-            COMPLIANCE_POLICY          | pqc               | the key exchange cannot be restricted yet
             PROXY_WORKLOAD_INFO        | ns/name/sa        | one agent serves the node, not one workload
             PROXY_CONFIG               | concurrency: 2    | mesh configuration in YAML is not read; use the variables of its settings
             LOCAL_XDS                  | workloads: []     | workloads come from the control plane only
@@ -301,7 +309,7 @@ class AgentConfigReaderTest {
                         CORES))
                 .hasMessage("""
                         CRL_PATH: /x (expected: not set; certificate revocation lists are not checked yet)
-                        LOAM_PORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATS_PORT)
+                        LOAM_PORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATS_PORT, LOAM_TLS_GROUPS)
                         NODE_NAME: not set (expected: the name of the node this agent runs on)
                         XDS_ADDRESS: https://x (expected: https://host:port, for example https://istiod.istio-system.svc:15012)
                         CA_ADDRESS: https://y (expected: https://host:port, for example https://istiod.istio-system.svc:15012)
@@ -311,6 +319,14 @@ class AgentConfigReaderTest {
                         LOAM_ADMIN_PORT: -1 (expected: 0 to 65535)
                         LOAM_STATS_PORT: -1 (expected: 0 to 65535)
                         SECRET_TTL: PT0S (expected: at least 1s)""");
+    }
+
+    @Test
+    void aCompliancePolicyAndAListOfGroupsContradictEachOther() {
+        assertThatThrownBy(() -> read(Map.of("COMPLIANCE_POLICY", "pqc", "LOAM_TLS_GROUPS", "X25519")))
+                .hasMessage(
+                        "LOAM_TLS_GROUPS: X25519 (expected: not set, since COMPLIANCE_POLICY=pqc takes X25519MLKEM768"
+                                + " only)");
     }
 
     @Test

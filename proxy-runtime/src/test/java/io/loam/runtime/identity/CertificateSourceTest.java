@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.model.identity.SpiffeId;
 import io.loam.protocol.tls.CertificateBundle;
+import io.loam.protocol.tls.HandshakeTerms;
 import io.loam.protocol.tls.MeshTls;
 import io.loam.runtime.time.ManualTimer;
 import io.loam.runtime.tunnel.TestCertificates;
@@ -54,7 +55,7 @@ class CertificateSourceTest {
                 return randomShare;
             }
         };
-        return new CertificateSource(this::certify, requests::add, timer, random);
+        return new CertificateSource(this::certify, HandshakeTerms.DEFAULT, requests::add, timer, random);
     }
 
     private CertificateBundle certify(SpiffeId identity) throws IOException {
@@ -357,6 +358,7 @@ class CertificateSourceTest {
                         throw new AssertionError(e);
                     }
                 },
+                HandshakeTerms.DEFAULT,
                 requests::add,
                 timer,
                 RandomGenerator.getDefault());

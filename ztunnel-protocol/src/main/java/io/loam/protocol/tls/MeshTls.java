@@ -37,9 +37,6 @@ public final class MeshTls {
     /// (RFC 8446, 5.2).
     public static final int ROOM_BEFORE_READ_BYTES = 5 + (16 << 10) + 256;
 
-    /// Post-quantum hybrid first: tunnels are pooled, so its 0.4 ms and 2.3 KB are paid rarely (fast-path, section 5).
-    private static final String[] GROUPS = {"X25519MLKEM768", "X25519", "P-256"};
-
     private static final Cleaner CLEANER = Cleaner.create();
 
     private final SpiffeId identity;
@@ -62,20 +59,30 @@ public final class MeshTls {
         });
     }
 
+    /// As below, under the default terms.
+    public static MeshTls of(CertificateBundle bundle, InstantSource clock) throws SSLException {
+        return of(bundle, HandshakeTerms.DEFAULT, clock);
+    }
+
     /// Loads the bundle's key into native memory; the bundle can be dropped afterwards.
     ///
     /// @param clock what "valid now" means for peers' certificates
     /// @throws SSLException if key and certificate do not fit each other
-    public static MeshTls of(CertificateBundle bundle, InstantSource clock) throws SSLException {
+    public static MeshTls of(CertificateBundle bundle, HandshakeTerms terms, InstantSource clock) throws SSLException {
         var trust = new PeerTrust(bundle.roots(), bundle.identity().trustDomain(), clock);
         var certificates = bundle.chain().toArray(X509Certificate[]::new);
-        var client = context(SslContextBuilder.forClient()
-                .keyManager(bundle.privateKey(), certificates)
-                .trustManager(trust));
+        var groups = terms.keyExchanges().stream().map(KeyExchange::toString).toArray(String[]::new);
+        var client = context(
+                SslContextBuilder.forClient()
+                        .keyManager(bundle.privateKey(), certificates)
+                        .trustManager(trust),
+                groups);
         try {
-            var server = context(SslContextBuilder.forServer(bundle.privateKey(), certificates)
-                    .trustManager(trust)
-                    .clientAuth(ClientAuth.REQUIRE));
+            var server = context(
+                    SslContextBuilder.forServer(bundle.privateKey(), certificates)
+                            .trustManager(trust)
+                            .clientAuth(ClientAuth.REQUIRE),
+                    groups);
             return new MeshTls(bundle, trust, client, server);
         } catch (SSLException | RuntimeException e) {
             ReferenceCountUtil.release(client);
@@ -83,10 +90,10 @@ public final class MeshTls {
         }
     }
 
-    private static SslContext context(SslContextBuilder builder) throws SSLException {
+    private static SslContext context(SslContextBuilder builder, String[] groups) throws SSLException {
         var context = builder.sslProvider(SslProvider.OPENSSL_REFCNT)
                 .protocols("TLSv1.3")
-                .option(OpenSslContextOption.GROUPS, GROUPS.clone())
+                .option(OpenSslContextOption.GROUPS, groups.clone())
                 .endpointIdentificationAlgorithm(null) // URI names decide, see PeerTrust
                 .applicationProtocolConfig(new ApplicationProtocolConfig(
                         Protocol.ALPN,

@@ -2,6 +2,7 @@ package io.loam.protocol.tls;
 
 import static io.loam.protocol.tls.CraftedCertificates.NOW;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.loam.model.identity.SpiffeId;
 import io.loam.protocol.tls.CraftedCertificates.Leaf;
@@ -13,11 +14,16 @@ import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.ssl.SslHandler;
 import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class MeshTlsTest {
     private static final SpiffeId CART = new SpiffeId("cluster.local", "shop", "cart");
@@ -27,6 +33,7 @@ class MeshTlsTest {
 
     private final EmbeddedChannel clientEnd = new EmbeddedChannel();
     private final EmbeddedChannel serverEnd = new EmbeddedChannel();
+    private final List<Integer> keyShares = new ArrayList<>();
 
     @AfterEach
     void close() {
@@ -100,6 +107,53 @@ class MeshTlsTest {
         assertThat(refused.reason()).isEqualTo(Reason.UNTRUSTED_CHAIN);
     }
 
+    /// Issue 4, point 8: post-quantum by default, with whoever has it.
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            X25519MLKEM768 X25519 P256 | X25519MLKEM768 X25519 P256 | X25519MLKEM768
+            X25519MLKEM768 X25519 P256 | X25519MLKEM768             | X25519MLKEM768
+            X25519MLKEM768 X25519 P256 | X25519                     | X25519
+            X25519MLKEM768 X25519 P256 | P256                       | P256
+            X25519MLKEM768 X25519 P256 | P256 X25519                | P256
+            X25519                     | X25519MLKEM768 X25519 P256 | X25519
+            P256                       | X25519MLKEM768 X25519 P256 | P256
+            X25519 X25519MLKEM768      | X25519MLKEM768 X25519 P256 | X25519MLKEM768
+            X25519MLKEM768             | X25519MLKEM768             | X25519MLKEM768
+            """)
+    void agreesOnTheKeyExchangeThatTheServerPrefers(String offered, String taken, KeyExchange agreed) throws Exception {
+        var client = tls(CART, terms(offered)).newClientHandler(UnpooledByteBufAllocator.DEFAULT, Set.of(STOCK));
+        var server = tls(STOCK, terms(taken)).newServerHandler(UnpooledByteBufAllocator.DEFAULT);
+        handshake(client, server);
+
+        assertThat(MeshTls.peer(client)).contains(STOCK);
+        assertThat(MeshTls.peer(server)).contains(CART);
+        assertThat(keyShares).as("groups of what the server said hello with").endsWith(agreed.number());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            X25519MLKEM768 | X25519 P256
+            X25519 P256    | X25519MLKEM768
+            """)
+    void refusesAPeerWithoutAKeyExchangeThatIsAllowed(String offered, String taken) throws Exception {
+        var client = tls(CART, terms(offered)).newClientHandler(UnpooledByteBufAllocator.DEFAULT, Set.of(STOCK));
+        var server = tls(STOCK, terms(taken)).newServerHandler(UnpooledByteBufAllocator.DEFAULT);
+        handshake(client, server);
+
+        assertThat(client.handshakeFuture().isSuccess()).isFalse();
+        assertThat(server.handshakeFuture().isSuccess()).isFalse();
+        assertThat(server.handshakeFuture().cause()).hasMessageContaining("NO_SHARED_GROUP");
+        assertThat(MeshTls.peer(server)).isEmpty();
+    }
+
+    @Test
+    void aNameInAnyCaseIsAKeyExchange() {
+        assertThat(KeyExchange.named("x25519mlkem768")).contains(KeyExchange.X25519MLKEM768);
+        assertThat(KeyExchange.named("p-256")).contains(KeyExchange.P256);
+        assertThat(KeyExchange.named("P256")).isEmpty();
+        assertThatThrownBy(() -> new HandshakeTerms(List.of())).hasMessageContaining("at least one");
+    }
+
     /// Resumption would skip the check of the certificate: the second connection is a full handshake with a new
     /// session.
     @Test
@@ -136,39 +190,70 @@ class MeshTlsTest {
         return Objects.requireNonNull(PeerRefusedException.in(failure), () -> "no refusal in " + failure);
     }
 
+    private static HandshakeTerms terms(String keyExchanges) {
+        return new HandshakeTerms(
+                Arrays.stream(keyExchanges.split(" ")).map(KeyExchange::valueOf).toList());
+    }
+
+    private static MeshTls tls(SpiffeId identity, HandshakeTerms terms) throws Exception {
+        return MeshTls.of(CA.bundle(identity.toString(), CA.root()), terms, CLOCK);
+    }
+
     private static MeshTls tls(SpiffeId identity) throws Exception {
         return MeshTls.of(CA.bundle(identity.toString(), CA.root()), CLOCK);
     }
 
     private void handshake(SslHandler client, SslHandler server) {
-        handshake(clientEnd, serverEnd, client, server);
+        serverEnd.pipeline().addLast(server);
+        clientEnd.pipeline().addLast(client);
+        pump(clientEnd, serverEnd, this::noteKeyShare);
     }
 
     private static void handshake(EmbeddedChannel from, EmbeddedChannel to, SslHandler client, SslHandler server) {
         to.pipeline().addLast(server);
         from.pipeline().addLast(client);
-        pump(from, to);
+        pump(from, to, _ -> {});
     }
 
     private void pump() {
-        pump(clientEnd, serverEnd);
+        pump(clientEnd, serverEnd, _ -> {});
+    }
+
+    /// The group in the `key_share` of a ServerHello, which is not encrypted (RFC 8446, 4.1.3 and 4.2.8). A server that
+    /// asks for another key share first (4.1.4) says hello twice.
+    private void noteKeyShare(ByteBuf answer) {
+        var in = answer.duplicate();
+        if (in.readableBytes() < 44 || in.getByte(in.readerIndex()) != 22 || in.getByte(in.readerIndex() + 5) != 2) {
+            return;
+        }
+        in.skipBytes(5 + 4 + 2 + 32);
+        in.skipBytes(in.readUnsignedByte() + 2 + 1); // session id, cipher suite, compression
+        var extensions = in.readSlice(in.readUnsignedShort());
+        while (extensions.isReadable()) {
+            int type = extensions.readUnsignedShort();
+            var content = extensions.readSlice(extensions.readUnsignedShort());
+            if (type == 51) {
+                keyShares.add(content.readUnsignedShort());
+            }
+        }
     }
 
     /// Moves what one end has written to the other until both are silent.
-    private static void pump(EmbeddedChannel from, EmbeddedChannel to) {
+    private static void pump(EmbeddedChannel from, EmbeddedChannel to, Consumer<ByteBuf> answered) {
         boolean moved = true;
         while (moved) {
             from.runPendingTasks();
             to.runPendingTasks();
-            moved = move(from, to);
-            moved |= move(to, from);
+            moved = move(from, to, _ -> {});
+            moved |= move(to, from, answered);
         }
     }
 
-    private static boolean move(EmbeddedChannel from, EmbeddedChannel to) {
+    private static boolean move(EmbeddedChannel from, EmbeddedChannel to, Consumer<ByteBuf> seen) {
         boolean moved = false;
         for (ByteBuf bytes = from.readOutbound(); bytes != null; bytes = from.readOutbound()) {
             moved = true;
+            seen.accept(bytes);
             try {
                 to.writeInbound(bytes);
             } catch (Exception _) { // a refused handshake; the tests look at the handshake's future
