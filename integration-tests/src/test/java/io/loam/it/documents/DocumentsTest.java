@@ -16,7 +16,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /// What the documents name exists: whoever renames a class finds the sentences about it here.
 final class DocumentsTest {
@@ -69,11 +69,22 @@ final class DocumentsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"})
-    void namesOnlyWhatIsThere(String document) throws IOException {
-        assertThat(missing(Files.readString(TOP.resolve(document))))
-                .as(document)
+    @MethodSource("documents")
+    void namesOnlyWhatIsThere(Path document) throws IOException {
+        assertThat(missing(Files.readString(document), document.getParent()))
+                .as(document.toString())
                 .isEmpty();
+    }
+
+    private static List<Path> documents() throws IOException {
+        var documents = new ArrayList<Path>();
+        for (var directory : List.of(TOP, TOP.resolve("docs"))) {
+            try (var files = Files.newDirectoryStream(directory, "*.md")) {
+                files.forEach(documents::add);
+            }
+        }
+        assertThat(documents).as("documents").hasSizeGreaterThan(3);
+        return documents;
     }
 
     /// The test above would be worth nothing if it did not see names.
@@ -82,11 +93,12 @@ final class DocumentsTest {
         assertThat(missing("""
                 `MeshSnapshot` and `Agent.drain`, but `MeshSnapshott` and `Nowhere.drain`; `mesh-model/` and `mesh-modell/`
                 `io.loam.agent`, `io.loam.agent.Main`, `io.loam.nowhere`; [a](README.md) [b](MISSING.md) `./loam up`
-                """))
+                """, TOP))
                 .containsExactly("MeshSnapshott", "Nowhere.drain", "mesh-modell/", "io.loam.nowhere", "MISSING.md");
     }
 
-    private static List<String> missing(String markdown) {
+    /// @param from where links begin
+    private static List<String> missing(String markdown, Path from) {
         var text = FENCED.matcher(markdown).replaceAll("");
         var missing = new ArrayList<String>();
         for (var code : matches(CODE, text)) {
@@ -104,7 +116,7 @@ final class DocumentsTest {
             }
         }
         for (var target : matches(LINK, text)) {
-            if (!Files.exists(TOP.resolve(target))) {
+            if (!Files.exists(from.resolve(target))) {
                 missing.add(target);
             }
         }
