@@ -66,7 +66,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
     /// A peer that is being closed for its errors and does not read either gets no more than this.
     private static final long CLOSE_AFTER_ERROR_MILLIS = 1000;
 
-    private static final long KEEPALIVE_PING = 0x6c6f616d_616c6976L;
+    static final long KEEPALIVE_PING = 0x6c6f616d_616c6976L;
 
     private final Http2Connection.PropertyKey streamKey;
     private final HboneConfig config;
@@ -83,6 +83,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
     private @Nullable Future<?> keepalive;
     private @Nullable Throwable failure;
     private long lastHeardNanos;
+    private long askedNanos;
     private long windowUpdatesLeft = FREE_WINDOW_UPDATES;
     private boolean pingOutstanding;
     private boolean windowRaised;
@@ -494,13 +495,16 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
         if (!ctx.channel().isActive()) {
             return;
         }
-        long quiet = now(ctx) - lastHeardNanos;
+        long now = now(ctx);
+        long quiet = now - lastHeardNanos;
         long askAfter = config.quietBeforePing().toNanos();
-        long deadAfter = askAfter + config.pingTimeout().toNanos();
+        long deadAfter = config.pingTimeout().toNanos();
+        if (lastHeardNanos - askedNanos >= 0) {
+            pingOutstanding = false; // whatever was heard is as good as the answer
+        }
         if (quiet < askAfter) {
-            pingOutstanding = false;
             checkPeerIn(ctx, askAfter - quiet);
-        } else if (quiet >= deadAfter) {
+        } else if (pingOutstanding && now - askedNanos >= deadAfter) {
             failure = new SocketTimeoutException(
                     "peer silent for " + TimeUnit.NANOSECONDS.toMillis(quiet) + " ms, PING not answered");
             // Nobody acknowledges anything: the kernel would keep megabytes and send them again for a quarter of an
@@ -510,10 +514,12 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
         } else {
             if (!pingOutstanding) {
                 pingOutstanding = true;
+                askedNanos = now;
                 var _ = encoder().writePing(ctx, false, KEEPALIVE_PING, ctx.newPromise());
                 ctx.flush();
             }
-            checkPeerIn(ctx, deadAfter - quiet);
+            // Not later than the next question would be due, had the answer come at once.
+            checkPeerIn(ctx, Math.min(askAfter, askedNanos + deadAfter - now));
         }
     }
 

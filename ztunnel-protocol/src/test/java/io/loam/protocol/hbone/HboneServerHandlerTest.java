@@ -295,6 +295,35 @@ class HboneServerHandlerTest {
         assertThat(stream.heard).containsExactly("RESET CONNECT_ERROR");
     }
 
+    /// Hazard T11, of a peer that answers and says nothing else, for as long as it likes.
+    @Test
+    void asksASilentPeerAgainAndAgainAndKeepsTheTunnelWhileItAnswers() {
+        peer.connect(1);
+        accept(0);
+        peer.tunnel.freezeTime();
+        for (int minute = 0; minute < 10; minute++) {
+            peer.seen.clear();
+            for (int second = 0; second < 60; second++) {
+                peer.tunnel.advanceTimeBy(1, TimeUnit.SECONDS);
+                peer.tunnel.runScheduledPendingTasks();
+                peer.listen();
+                if (peer.seen.contains("PING")) {
+                    assertThat(peer.seen).containsExactly("PING");
+                    peer.seen.clear();
+                    peer.bytes(WireFrames.frame(
+                            WireFrames.PING, WireFrames.ACK, 0, Unpooled.copyLong(TunnelHandler.KEEPALIVE_PING)));
+                }
+            }
+            assertThat(peer.tunnel.isOpen()).as("after minute %d", minute).isTrue();
+        }
+
+        peer.tunnel.advanceTimeBy(10, TimeUnit.SECONDS);
+        peer.tunnel.runScheduledPendingTasks();
+        peer.tunnel.advanceTimeBy(18, TimeUnit.SECONDS);
+        peer.tunnel.runScheduledPendingTasks();
+        assertThat(peer.tunnel.isOpen()).as("28 s after the last answer").isFalse();
+    }
+
     /// Hazard T17; RFC 9113, 6.8.
     @Test
     void drainsInTwoSteps() {
