@@ -39,6 +39,7 @@ public final class Main implements Callable<Integer> {
                 .addSubcommand(new LogsCommand(labs))
                 .addSubcommand(new ProblemsCommand(labs))
                 .addSubcommand(new WhyCommand(labs))
+                .addSubcommand(new ProveCommand(labs))
                 .addSubcommand(new ExplainCommand())
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setExecutionExceptionHandler(new CommandFailure());

@@ -81,6 +81,23 @@ final class CommandTest {
     }
 
     @Test
+    void exitCodeOfProveTellsNotProvedFromNotTried() throws IOException {
+        var path = "/prove?from=a&to=b";
+        var fails = "{\"proved\": false, \"failures\": [\"PLAINTEXT: somewhere\"]}";
+        try (var _ = new FakeLab(labs, "default", Map.of(path, fails))) {
+            assertThat(run("prove", "a", "b")).isEqualTo(1);
+            assertThat(out.toString()).contains("missing    PLAINTEXT: somewhere", "proof      FAILS");
+        }
+        try (var _ = new FakeLab(labs, "default", Map.of(path, "{\"proved\": true}"))) {
+            assertThat(run("prove", "a", "b", "--json")).isZero();
+            assertThat(out.toString()).endsWith("{\n  \"proved\" : true\n}\n");
+        }
+        try (var _ = new FakeLab(labs, "default", Map.of())) {
+            assertThat(run("prove", "a", "b")).isEqualTo(2);
+        }
+    }
+
+    @Test
     void explainsACodeAndListsAll() {
         assertThat(run("explain", "policy_denied")).isZero();
         assertThat(out.toString()).startsWith("POLICY_DENIED\n").contains("Likely causes:", "loam why A B:PORT");

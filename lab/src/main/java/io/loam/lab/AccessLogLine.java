@@ -41,7 +41,8 @@ final class AccessLogLine {
         }
     }
 
-    private static Optional<Map<String, String>> find(Path log, String source) throws IOException {
+    /// As {@link #await}, of a line that is there.
+    static Optional<Map<String, String>> find(Path log, String source) throws IOException {
         try (var file = new RandomAccessFile(log.toFile(), "r")) {
             var bytes = new byte[(int) Math.min(TAIL_BYTES, file.length())];
             file.seek(file.length() - bytes.length);

@@ -9,11 +9,14 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
-/// A program that opens one connection, run inside a pod: `ADDRESS PORT TEXT`. It sends the text, says that there will
-/// be no more, and reads what comes: bytes, an orderly end, or silence mean that somebody is there; a reset or a
+/// A program that opens one connection, run inside a pod: `ADDRESS PORT TEXT [held]`. It sends the text, says that
+/// there
+/// will be no more, and reads what comes: bytes, an orderly end, or silence mean that somebody is there; a reset or a
 /// refusal that nobody is. A captured connection is always accepted, by the agent, so that only this tells.
 ///
-/// Prints `open|refused LOCAL-ADDRESS BYTES-READ WHAT-HAPPENED`.
+/// Prints `open|refused LOCAL-ADDRESS BYTES-READ WHAT-HAPPENED`. One that is held first prints `connected
+/// LOCAL-ADDRESS`
+/// and waits with the text for a line on its standard input, so that others can look at the connection meanwhile.
 public final class ConnectionProbe {
     private static final int PATIENCE_MILLIS = 5_000;
 
@@ -21,7 +24,7 @@ public final class ConnectionProbe {
 
     public static void main(String[] args) {
         var address = new InetSocketAddress(InetAddress.ofLiteral(args[0]), Integer.parseInt(args[1]));
-        System.out.println(run(address, args[2].getBytes(StandardCharsets.UTF_8)));
+        System.out.println(run(address, args[2].getBytes(StandardCharsets.UTF_8), args.length > 3));
     }
 
     /// @return its argument list, to be put behind what enters the pod
@@ -39,13 +42,25 @@ public final class ConnectionProbe {
                 text));
     }
 
-    private static String run(InetSocketAddress address, byte[] text) {
+    static List<String> heldCommand(InetSocketAddress address, String text) {
+        var command = command(address, text);
+        command.add("held");
+        return command;
+    }
+
+    private static String run(InetSocketAddress address, byte[] text, boolean held) {
         var local = "-";
         long read = 0;
         try (var socket = new Socket()) {
             socket.connect(address, PATIENCE_MILLIS);
             local = text(socket.getLocalAddress(), socket.getLocalPort());
             socket.setSoTimeout(PATIENCE_MILLIS);
+            if (held) {
+                System.out.println("connected " + local);
+                if (System.in.read() < 0) { // who asked for it has gone
+                    return "refused " + local + " 0 not asked to send";
+                }
+            }
             socket.getOutputStream().write(text);
             socket.shutdownOutput();
             var buffer = new byte[16 * 1024];

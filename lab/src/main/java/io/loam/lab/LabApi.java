@@ -90,7 +90,9 @@ final class LabApi implements AutoCloseable {
                 var path = exchange.getRequestURI().getPath();
                 var answer = path.startsWith(AGENTS)
                         ? agents.answer(exchange.getRequestMethod(), path.substring(AGENTS.length()), query(exchange))
-                        : answer(path, query(exchange));
+                        : path.equals("/prove")
+                                ? Optional.<Object>of(prove(exchange.getRequestMethod(), query(exchange)))
+                                : answer(path, query(exchange));
                 if (answer.isPresent()) {
                     send(exchange, 200, answer.get());
                 } else {
@@ -143,6 +145,13 @@ final class LabApi implements AutoCloseable {
             case "/logs" -> Optional.of(logs(query));
             default -> Optional.empty();
         };
+    }
+
+    private Map<String, Object> prove(String method, Map<String, String> query) throws IOException {
+        if (!method.equals("POST")) {
+            throw new IllegalArgumentException("/prove: sends something (expected: POST)");
+        }
+        return new Prover(lab).prove(required(query, "from"), required(query, "to"));
     }
 
     private static String required(Map<String, String> query, String name) {

@@ -258,6 +258,8 @@ final class Agent {
                         _ -> HttpReply.json(openConnections.render()),
                         "/access_log",
                         accessLogControl::reply,
+                        "/retire_tunnels",
+                        this::retireTunnels,
                         "/logging",
                         logLevels::reply,
                         "/quitquitquit",
@@ -276,10 +278,21 @@ final class Agent {
     private static final String INDEX = """
             GET  /config_dump              what this agent knows: mesh, certificates, connections
             GET  /connections              open connections: who with whom, bytes, duration
+            POST /retire_tunnels?pod=<ns>/<name>  new connections of the pod get new tunnels; open ones go on
             POST /logging?level=<level>    error, warn, info, debug, trace; or <logger>:<level>; &for=10m; or ?reset
             POST /access_log?only=errors   format=text|json, only=errors|all, namespace=, workload=, rate=; or ?reset
             POST /quitquitquit             drain and exit
             """;
+
+    private HttpReply retireTunnels(HttpRequest request) {
+        var pod = request.query().getOrDefault("pod", List.of());
+        if (!request.method().equals("POST") || pod.size() != 1) {
+            return HttpReply.text(405, "expected: POST with ?pod=NAMESPACE/NAME\n");
+        }
+        return pods.retireTunnels(pod.getFirst())
+                ? HttpReply.text(200, "retired\n")
+                : HttpReply.text(404, "no pod " + pod.getFirst() + " here\n");
+    }
 
     private HttpReply quit(HttpRequest request) {
         if (!request.method().equals("POST")) {

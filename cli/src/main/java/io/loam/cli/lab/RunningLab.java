@@ -78,6 +78,13 @@ public record RunningLab(String name, int port, String token) {
         return get("/why?from=" + encoded(from) + "&to=" + encoded(to) + (probe ? "&probe=true" : ""), WORK_TIMEOUT);
     }
 
+    /// @param from a pod
+    /// @param to as for {@link #why}
+    /// @return what was seen of a marked request between them, and what agents say of it
+    public JsonNode prove(String from, String to) throws LabException {
+        return ask("POST", "/prove?from=" + encoded(from) + "&to=" + encoded(to), WORK_TIMEOUT);
+    }
+
     private static String query(String pod, Optional<String> container) {
         var query = "pod=" + URLEncoder.encode(pod, StandardCharsets.UTF_8);
         return container

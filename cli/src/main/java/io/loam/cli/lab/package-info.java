@@ -29,6 +29,13 @@
 ///   `port`, `policies` with `matchingRules` and whether it `decided`), `code`, `refusedBy`, `reason`; `changes`, each
 /// of
 ///   `steps` that turn the verdict; `probe` if it was asked for (`outcome`, `detail`, `code`, `agrees`)
+/// - `POST /prove?from=POD&to=B:PORT`: sends a marked request from the pod, and looks at the wire meanwhile:
+///   `proved` (boolean), `failures` (sentences), `from`, `to`, `request` (`marker`, `source`, `bytes`, `outcome`,
+///   `bytesRead`, `detail`, `code`); `wire`, what anybody on the wire can see: `where`, `betweenNodes`, `packets`,
+///   `lost`, `packetsWithMarker`, `flowsWithMarker`, `flow` (`client`, `server`, `bytesToServer`, `bytesToClient`,
+///   `onlyTlsRecords`, `version`, `cipherSuite`, `keyExchange`); `agents`, what the two ends of the same flow were
+///   shown in its handshake and verified: `client` and `server`, each of `agent`, `pod`, `sawPeer`, `certificates`
+///   (the peer's, leaf first) and `roots`
 /// - `GET /logs?pod=NS/NAME&container=C`: objects of `container` and `path`: files to read and follow
 /// - `GET /agents/config_dump`, `GET /agents/connections`: `{"NODE": what its agent answers, or {"error": "…"}, …}`
 /// - `POST /agents/logging?node=NODE&…`, `POST /agents/access_log?node=NODE&…`: `{"answer": "…"}`; the rest of

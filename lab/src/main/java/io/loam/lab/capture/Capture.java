@@ -51,13 +51,24 @@ public record Capture(List<byte[]> frames, List<TcpFlow> flows, long dropped) {
     /// direction of a flow.
     public boolean containsPlaintext(byte[] marker) {
         return frames.stream().anyMatch(frame -> Bytes.contains(frame, marker))
-                || flows.stream()
-                        .anyMatch(flow -> flow.toServer().contains(marker)
-                                || flow.toClient().contains(marker));
+                || !flowsWith(marker).isEmpty();
     }
 
     public boolean containsPlaintext(String marker) {
         return containsPlaintext(marker.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /// How many packets have these bytes in one piece.
+    public long packetsWith(byte[] marker) {
+        return frames.stream().filter(frame -> Bytes.contains(frame, marker)).count();
+    }
+
+    /// The flows that have these bytes in either direction, cut apart over packets or not.
+    public List<TcpFlow> flowsWith(byte[] marker) {
+        return flows.stream()
+                .filter(flow ->
+                        flow.toServer().contains(marker) || flow.toClient().contains(marker))
+                .toList();
     }
 
     /// The flows whose server side has this port.

@@ -17,6 +17,12 @@ public record TcpFlow(InetSocketAddress client, InetSocketAddress server, ByteSt
         return TlsServerHello.parse(toClient.beginning());
     }
 
+    /// Whether every byte of both directions belongs to a record of TLS, as far as it was recorded from its beginning
+    /// and without holes.
+    public boolean isTls() {
+        return TlsRecords.fill(toServer) && TlsRecords.fill(toClient);
+    }
+
     @Override
     public String toString() {
         return text(client) + " -> " + text(server) + " (" + toServer.length() + " B out, " + toClient.length()

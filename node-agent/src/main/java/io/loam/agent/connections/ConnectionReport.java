@@ -13,6 +13,7 @@ import io.loam.runtime.metrics.Reporter;
 import io.loam.runtime.metrics.TrafficLabels;
 import io.loam.runtime.metrics.TrafficMetrics;
 import io.loam.runtime.relay.RelayEnd;
+import io.netty.channel.Channel;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.Instant;
@@ -38,6 +39,7 @@ public final class ConnectionReport {
     private @Nullable SpiffeId sourceIdentity;
     private @Nullable InetSocketAddress destinationAddress;
     private @Nullable String tunnelTarget;
+    private @Nullable Channel tunnel;
     private @Nullable Service service;
     private @Nullable Workload destination;
     private @Nullable SpiffeId destinationIdentity;
@@ -65,6 +67,11 @@ public final class ConnectionReport {
     /// @param authority what the tunnel's stream is to
     public void tunnelTarget(String authority) {
         tunnelTarget = authority;
+    }
+
+    /// @param channel of the tunnel that carries it
+    public void carriedBy(Channel channel) {
+        tunnel = channel;
     }
 
     public void destination(@Nullable Workload workload, @Nullable Service service, @Nullable SpiffeId identity) {
@@ -109,6 +116,11 @@ public final class ConnectionReport {
 
     public Instant began() {
         return began;
+    }
+
+    /// The tunnel that carries it, its TLS included; null outside of the mesh, and until there is one.
+    public @Nullable Channel tunnel() {
+        return tunnel;
     }
 
     public @Nullable Workload sourceWorkload() {

@@ -108,6 +108,11 @@ public final class OpenConnection implements RelayListener {
         return joined == null ? 0 : joined.bytesToApplication();
     }
 
+    /// Whether both sides are there. Any thread, as {@link #bytesSent}.
+    public boolean isEstablished() {
+        return relay != null;
+    }
+
     /// Whether it has ended: what was waited for comes too late.
     public boolean isOver() {
         return over;

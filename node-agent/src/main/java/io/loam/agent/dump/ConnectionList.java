@@ -15,7 +15,11 @@ import org.jspecify.annotations.Nullable;
 
 /// `/connections`: what is open or being opened, the oldest first: objects of `pod`, `direction`, `source`,
 /// `sourceWorkload`, `sourceIdentity`, `destination`, `tunnelTarget`, `destinationWorkload`, `destinationIdentity`,
-/// `service`, `protocol`, `bytesSent` and `bytesReceived` as the pod's own application counts them, `durationMillis`.
+/// `service`, `established` (false while it is being made), `protocol`, `bytesSent` and `bytesReceived` as the pod's
+/// own application counts them, `durationMillis`.
+/// A connection in a tunnel also has `tunnel`: `local` and `remote`, the two ends of its socket as they are seen on the
+/// wire; `version` and `cipherSuite` of its TLS; `peerCertificates`, what the peer proved itself with in this tunnel's
+/// handshake, leaf first: `serial`, `subject`, `issuer`, `validFrom`, `expires`.
 /// More than istioctl's shape of `/config_dump` has room for. Empty strings where nothing is known.
 public final class ConnectionList {
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
@@ -57,7 +61,12 @@ public final class ConnectionList {
         node.put("destinationIdentity", text(report.destinationIdentity()));
         var service = report.service();
         node.put("service", service == null ? "" : service.hostname());
+        node.put("established", connection.isEstablished());
         node.put("protocol", report.tunnelTarget() == null ? "TCP" : "HBONE");
+        var tunnel = report.tunnel();
+        if (tunnel != null) {
+            TunnelView.describe(tunnel, node.putObject("tunnel"));
+        }
         node.put("bytesSent", connection.bytesSent());
         node.put("bytesReceived", connection.bytesReceived());
         node.put(

@@ -126,7 +126,7 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
             }
             decide();
             var accepted = OriginalAddress.folded(channel.localAddress());
-            var tunnel = new InboundTunnel(pod, services, channel.eventLoop(), peer.get(), accepted, source);
+            var tunnel = new InboundTunnel(pod, services, channel, peer.get(), accepted, source);
             var http2 = HboneServerHandler.create(services.hbone(), tunnel); // frames, windows, GOAWAY on drain
             ctx.pipeline().replace("peer", "http2", http2);
             tunnels.add(http2);

@@ -21,7 +21,7 @@ import io.loam.runtime.accesslog.AccessLogEntry.Direction;
 import io.loam.runtime.metrics.FailureFlag;
 import io.loam.runtime.relay.ApplicationSocket;
 import io.loam.runtime.relay.Relay;
-import io.netty.channel.EventLoop;
+import io.netty.channel.Channel;
 import io.netty.channel.socket.DuplexChannel;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
@@ -39,25 +39,25 @@ final class InboundTunnel implements ConnectHandler {
 
     private final LocalPod pod;
     private final InboundServices services;
-    private final EventLoop loop;
+    private final Channel tunnel;
     private final SpiffeId peer;
     private final InetSocketAddress accepted;
     private final InetSocketAddress source;
 
-    /// @param loop the tunnel's
+    /// @param tunnel its connection, on whose loop everything happens
     /// @param peer from the verified certificate
     /// @param accepted the tunnel's own end
     /// @param source the peer's end of the tunnel
     InboundTunnel(
             LocalPod pod,
             InboundServices services,
-            EventLoop loop,
+            Channel tunnel,
             SpiffeId peer,
             InetSocketAddress accepted,
             InetSocketAddress source) {
         this.pod = pod;
         this.services = services;
-        this.loop = loop;
+        this.tunnel = tunnel;
         this.peer = peer;
         this.accepted = accepted;
         this.source = source;
@@ -70,6 +70,7 @@ final class InboundTunnel implements ConnectHandler {
         var report = new ConnectionReport(services.telemetry(), Direction.INBOUND, source);
         report.destinationAddress(accepted);
         report.tunnelTarget(request.authority());
+        report.carriedBy(tunnel);
         report.source(sourceWorkload(mesh), peer);
         if (local == null) {
             report.failed(ErrorCode.UNKNOWN_SOURCE, "local workload " + pod + " is not known any more");
@@ -123,7 +124,7 @@ final class InboundTunnel implements ConnectHandler {
                     source.getAddress(),
                     to.target().getAddress(),
                     to.target().getPort());
-            connection = new OpenConnection(services.registry(), pod, report, attributes, loop, this);
+            connection = new OpenConnection(services.registry(), pod, report, attributes, tunnel.eventLoop(), this);
             policies = new PolicyCheck(services, connection, attributes, this::dial);
         }
 

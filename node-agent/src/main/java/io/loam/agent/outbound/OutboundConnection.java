@@ -122,6 +122,7 @@ final class OutboundConnection implements PooledOpening {
 
     @Override
     public TunnelStream.Listener onOpened(Tunnel tunnel, TunnelStream stream, ConnectResponse response) {
+        connection.report().carriedBy(tunnel.channel());
         var relay = Relay.of(application, connection);
         connection.relay(relay);
         relay.start(stream); // may end at once, if the application has gone meanwhile

@@ -12,7 +12,9 @@ import io.loam.runtime.tunnel.TunnelPool;
 import io.loam.runtime.tunnel.TunnelPoolConfig;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.Future;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.IdentityHashMap;
 
 /// The outbound tunnels of one pod: a pool per event loop, shared with no other pod (wire reference, 2.6; hazard
@@ -43,6 +45,14 @@ final class PodTunnelPools {
             throw new IllegalStateException("not a worker: " + loop);
         }
         return pool;
+    }
+
+    /// Running streams finish, then the tunnels close; streams that are asked for after this call get new ones. Not for
+    /// event loops.
+    void retire() {
+        var told = new ArrayList<Future<?>>();
+        pools.forEach((loop, pool) -> told.add(loop.submit(pool::retire)));
+        told.forEach(Future::syncUninterruptibly);
     }
 
     /// Running streams finish, then the tunnels close.

@@ -151,6 +151,23 @@ public final class WorkloadProxies implements PodLifecycle {
         active.values().forEach(RunningProxy::stop);
     }
 
+    /// New connections of a pod get new tunnels; those that are open stay where they are. Not for event loops.
+    ///
+    /// @param name `namespace/name`
+    /// @return whether there is such a pod
+    public boolean retireTunnels(String name) {
+        var of = running().stream()
+                .filter(proxy -> name.equals(proxy.pod().info().namespace() + "/"
+                        + proxy.pod().info().name()))
+                .toList();
+        of.forEach(RunningProxy::retireTunnels); // waits for event loops: not under the lock
+        return !of.isEmpty();
+    }
+
+    private synchronized List<RunningProxy> running() {
+        return List.copyOf(active.values());
+    }
+
     /// All pods there are now.
     public synchronized List<LocalPod> pods() {
         return active.values().stream().map(RunningProxy::pod).toList();
@@ -176,6 +193,9 @@ public final class WorkloadProxies implements PodLifecycle {
 
         /// Nothing new is accepted, running connections go on. Does nothing the second time.
         void stop();
+
+        /// See {@link WorkloadProxies#retireTunnels}.
+        void retireTunnels();
     }
 
     /// @param up whether its listeners are open

@@ -147,6 +147,11 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     }
 
     @Override
+    public void retireTunnels() {
+        pools.retire();
+    }
+
+    @Override
     public LocalPod pod() {
         return pod;
     }

@@ -84,6 +84,13 @@ public final class ConnectionFixture implements AutoCloseable {
         return group.next();
     }
 
+    /// The socket of a tunnel, not connected.
+    public Channel tunnel() throws Exception {
+        var socket = new EpollSocketChannel();
+        loop().register(socket).sync();
+        return socket;
+    }
+
     public void publish(MeshDelta.Builder delta) {
         view.publish(view.current().apply(delta.build()));
     }

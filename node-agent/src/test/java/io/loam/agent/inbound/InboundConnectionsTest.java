@@ -207,7 +207,7 @@ class InboundConnectionsTest {
         private void connect(String authority) throws Exception {
             var peer = new SpiffeId("cluster.local", "shop", "web");
             var tunnel = new InboundTunnel(
-                    node.pod, services, node.loop(), peer, address("10.0.0.7", 15008), address("10.0.0.8", 40000));
+                    node.pod, services, node.tunnel(), peer, address("10.0.0.7", 15008), address("10.0.0.8", 40000));
             node.onLoop(() -> {
                 tunnel.onConnect(ConnectRequest.to(authority), stream);
                 return null;

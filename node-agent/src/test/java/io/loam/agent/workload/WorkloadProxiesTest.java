@@ -172,6 +172,17 @@ class WorkloadProxiesTest {
         assertThatThrownBy(() -> pods.add("u2", info("web"), netns("b"))).hasMessageContaining("shutting down");
     }
 
+    @Test
+    void tunnelsOfThePodThatWasNamedAreRetired() throws Exception {
+        pods.add("u1", info("cart"), netns("a"));
+        pods.add("u2", info("web"), netns("b"));
+
+        assertThat(pods.retireTunnels("shop/web-1")).isTrue();
+        assertThat(pods.retireTunnels("web-1")).isFalse();
+
+        assertThat(events).endsWith("retire u2").doesNotContain("retire u1");
+    }
+
     private WorkloadProxies.RunningProxy start(LocalPod pod) throws IOException {
         switch (failures.get(pod.uid())) {
             case null -> {}
@@ -190,6 +201,11 @@ class WorkloadProxiesTest {
             public void stop() {
                 events.add("stop " + pod.uid());
                 pod.release();
+            }
+
+            @Override
+            public void retireTunnels() {
+                events.add("retire " + pod.uid());
             }
         };
     }

@@ -150,6 +150,11 @@ final class PeerTunnels {
         }
     }
 
+    /// Who waits goes on waiting: for a dial, or for room that there is not.
+    void retire() {
+        List.copyOf(tunnels).forEach(PooledTunnel::drain);
+    }
+
     void drain() {
         refuseWaiting();
         List.copyOf(tunnels).forEach(PooledTunnel::drain);

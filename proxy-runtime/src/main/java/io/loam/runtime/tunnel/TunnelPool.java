@@ -78,6 +78,11 @@ public final class TunnelPool implements StreamSource, AutoCloseable {
         return sum;
     }
 
+    /// Streams finish, then their tunnels close. New streams get new tunnels.
+    public void retire() {
+        List.copyOf(peers.values()).forEach(PeerTunnels::retire);
+    }
+
     /// Streams finish, then their tunnels close. New streams are refused, and so is whoever waits.
     public void drain() {
         closed = true;

@@ -338,6 +338,19 @@ class TunnelPoolLoopbackTest {
     }
 
     @Test
+    void aRetiredTunnelKeepsItsStreamsAndNewOnesGetANewTunnel() throws Exception {
+        var before = get(open(mesh.key()));
+
+        mesh.clientLoop().execute(mesh.pool()::retire);
+        var during = open(50, mesh.key());
+
+        for (var outcome : during) {
+            assertThat(get(outcome).tunnel()).isNotSameAs(before.tunnel());
+        }
+        assertThat(mesh.onClientLoop(() -> before.stream().isWritable())).isTrue();
+    }
+
+    @Test
     void aTunnelWithoutStreamsIsReleased() throws Exception {
         mesh.close();
         mesh = new LoopbackMesh(
