@@ -14,7 +14,7 @@ class AccessLogGoldenTest {
     @Test
     void plainLines() {
         assertThat(plain(Samples.tunnelled())).isEqualTo("""
-                2026-01-01T00:00:00Z|info|access|connection complete|\
+                2026-01-01T00:00:00.000000Z|info|access|connection complete|\
                 src.addr=10.244.0.5:40000 src.workload="web-5d-x1" src.namespace="shop" \
                 src.identity="spiffe://cluster.local/ns/shop/sa/web" src.cluster="Kubernetes" \
                 dst.addr=10.244.1.7:15008 dst.hbone_addr=10.244.1.7:8080 dst.service="cart.shop.svc.cluster.local" \
@@ -23,12 +23,12 @@ class AccessLogGoldenTest {
                 direction="outbound" bytes_sent=120 bytes_recv=3400 duration="12ms"
                 """);
         assertThat(plain(Samples.plaintext())).isEqualTo("""
-                2026-01-01T00:00:00Z|info|access|connection complete|\
+                2026-01-01T00:00:00.000000Z|info|access|connection complete|\
                 src.addr=10.244.0.5:40000 src.workload="web-5d-x1" src.namespace="shop" src.cluster="Kubernetes" \
                 dst.addr=203.0.113.1:443 direction="outbound" bytes_sent=7 bytes_recv=9 duration="61000ms"
                 """);
         assertThat(plain(Samples.early())).isEqualTo("""
-                2026-01-01T00:00:00Z|warn|access|connection failed|\
+                2026-01-01T00:00:00.000000Z|warn|access|connection failed|\
                 src.addr=10.244.0.5:40000 dst.addr=10.244.1.7:15008 direction="inbound" error="no certificate" \
                 code="NO_CERTIFICATE"
                 """);
@@ -38,7 +38,7 @@ class AccessLogGoldenTest {
     @Test
     void hostileTextStaysInItsField() {
         assertThat(plain(Samples.denied())).isEqualTo("""
-                2026-01-01T00:00:00.500Z|error|access|connection complete|\
+                2026-01-01T00:00:00.500000Z|error|access|connection complete|\
                 src.addr=[fd00:244:0:0:0:0:0:5]:40000 src.identity="spiffe://cluster.local/ns/shop/sa/web" \
                 dst.addr=[fd00:244:1:0:0:0:0:7]:15008 dst.hbone_addr=[fd00:244:1::7]:8080?"x \
                 dst.workload="cart-7f-z9" dst.namespace="shop" \
@@ -52,7 +52,7 @@ class AccessLogGoldenTest {
     @Test
     void jsonLines() {
         assertThat(json(Samples.tunnelled())).isEqualTo("""
-                {"level":"info","time":"2026-01-01T00:00:00Z","scope":"access","message":"connection complete",\
+                {"level":"info","time":"2026-01-01T00:00:00.000000Z","scope":"access","message":"connection complete",\
                 "src.addr":"10.244.0.5:40000","src.workload":"web-5d-x1","src.namespace":"shop",\
                 "src.identity":"spiffe://cluster.local/ns/shop/sa/web","src.cluster":"Kubernetes",\
                 "dst.addr":"10.244.1.7:15008","dst.hbone_addr":"10.244.1.7:8080",\

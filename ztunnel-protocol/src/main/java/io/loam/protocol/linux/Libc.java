@@ -1,7 +1,5 @@
 package io.loam.protocol.linux;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
@@ -15,7 +13,13 @@ import java.lang.invoke.VarHandle;
 /// The C library's functions as Java methods. A negative result is turned into an {@link LinuxException} with the errno
 /// that the call left behind, captured before the virtual machine can overwrite it.
 ///
-/// Numbers are those of Linux on x86_64 and aarch64, which agree on everything used here.
+/// Numbers are those of Linux on x86_64 and aarch64, which agree on everything used here. So do their calling
+/// conventions
+/// on what {@link #CALL} relies on: the first six integers and pointers travel in registers of 64 bits, variadic ones
+/// too, a function looks at no more of a register than the type of its parameter has, and what lies above a result of
+/// type `int` means nothing (System V ABI for AMD64, 3.2.3; Procedure Call Standard for AArch64, 6.8.2).
+///
+/// Memory that is handed to a function has to stay alive until it returns: take it from an arena that is closed later.
 final class Libc {
     static final int O_RDONLY = 0;
     static final int O_CLOEXEC = 0x80000; // 02000000
@@ -43,204 +47,121 @@ final class Libc {
     private static final MemoryLayout STATE = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO = STATE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
-    /// Variadic in C: from the third argument on.
-    private static final MethodHandle OPEN =
-            handle("open", Linker.Option.firstVariadicArg(2), JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT);
+    /// Calls any function here, whose address comes first. One for all, because the virtual machine spins classes for
+    /// each
+    /// kind of signature at run time, some 10 ms of an agent's start for each.
+    private static final MethodHandle CALL = LINKER.downcallHandle(
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+            Linker.Option.captureCallState("errno"));
 
-    private static final MethodHandle CLOSE = handle("close", JAVA_INT, JAVA_INT);
-    private static final MethodHandle SETNS = handle("setns", JAVA_INT, JAVA_INT, JAVA_INT);
-    private static final MethodHandle SOCKET = handle("socket", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
-    private static final MethodHandle BIND = handle("bind", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
-    private static final MethodHandle LISTEN = handle("listen", JAVA_INT, JAVA_INT, JAVA_INT);
-    private static final MethodHandle ACCEPT4 = handle("accept4", JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT);
-    private static final MethodHandle CONNECT = handle("connect", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
-    private static final MethodHandle SHUTDOWN = handle("shutdown", JAVA_INT, JAVA_INT, JAVA_INT);
-    private static final MethodHandle POLL = handle("poll", JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
-    private static final MethodHandle SENDMSG = handle("sendmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
-    private static final MethodHandle RECVMSG = handle("recvmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
-    private static final MethodHandle DUP3 = handle("dup3", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
-    private static final MethodHandle GETRLIMIT = handle("getrlimit", JAVA_INT, JAVA_INT, ADDRESS);
-    private static final MethodHandle SETRLIMIT = handle("setrlimit", JAVA_INT, JAVA_INT, ADDRESS);
-    private static final MethodHandle STRERROR =
-            LINKER.downcallHandle(symbol("strerror"), FunctionDescriptor.of(ADDRESS, JAVA_INT));
+    private static final MemorySegment OPEN = symbol("open");
+    private static final MemorySegment CLOSE = symbol("close");
+    private static final MemorySegment SETNS = symbol("setns");
+    private static final MemorySegment SOCKET = symbol("socket");
+    private static final MemorySegment BIND = symbol("bind");
+    private static final MemorySegment LISTEN = symbol("listen");
+    private static final MemorySegment ACCEPT4 = symbol("accept4");
+    private static final MemorySegment CONNECT = symbol("connect");
+    private static final MemorySegment SHUTDOWN = symbol("shutdown");
+    private static final MemorySegment POLL = symbol("poll");
+    private static final MemorySegment SENDMSG = symbol("sendmsg");
+    private static final MemorySegment RECVMSG = symbol("recvmsg");
+    private static final MemorySegment DUP3 = symbol("dup3");
+    private static final MemorySegment GETRLIMIT = symbol("getrlimit");
+    private static final MemorySegment SETRLIMIT = symbol("setrlimit");
+    private static final MemorySegment STRERROR = symbol("strerror");
 
     private Libc() {}
 
     static int open(String path, int flags) throws LinuxException {
         try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            var result = (int) OPEN.invokeExact(state, arena.allocateFrom(path), flags, 0);
-            return checked(result, state, "open " + path);
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
+            return callInt("open " + path, OPEN, arena.allocateFrom(path).address(), flags, 0, 0);
         }
     }
 
     static void close(int fd) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            checked((int) CLOSE.invokeExact(state, fd), state, "close");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        callInt("close", CLOSE, fd, 0, 0, 0);
     }
 
     static void setns(int fd, int type) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            checked((int) SETNS.invokeExact(state, fd, type), state, "setns");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        callInt("setns", SETNS, fd, type, 0, 0);
     }
 
     static int socket(int domain, int type, int protocol) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            return checked((int) SOCKET.invokeExact(state, domain, type, protocol), state, "socket");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        return callInt("socket", SOCKET, domain, type, protocol, 0);
     }
 
     static void bind(int fd, MemorySegment address) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            checked((int) BIND.invokeExact(state, fd, address, (int) address.byteSize()), state, "bind");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        callInt("bind", BIND, fd, address.address(), address.byteSize(), 0);
     }
 
     static void listen(int fd, int backlog) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            checked((int) LISTEN.invokeExact(state, fd, backlog), state, "listen");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        callInt("listen", LISTEN, fd, backlog, 0, 0);
     }
 
     static int accept(int fd) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            var result = (int) ACCEPT4.invokeExact(state, fd, MemorySegment.NULL, MemorySegment.NULL, SOCK_CLOEXEC);
-            return checked(result, state, "accept4");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        return callInt("accept4", ACCEPT4, fd, 0, 0, SOCK_CLOEXEC);
     }
 
     static void connect(int fd, MemorySegment address) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            checked((int) CONNECT.invokeExact(state, fd, address, (int) address.byteSize()), state, "connect");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        callInt("connect", CONNECT, fd, address.address(), address.byteSize(), 0);
     }
 
     /// The result does not matter: shutting down twice is not an error worth telling.
     static void shutdown(int fd) {
         try (var arena = Arena.ofConfined()) {
-            var _ = (int) SHUTDOWN.invokeExact(arena.allocate(STATE), fd, SHUT_RDWR);
-        } catch (Throwable e) {
-            throw unexpected(e);
+            long _ = invoke(SHUTDOWN, arena.allocate(STATE), fd, SHUT_RDWR, 0, 0);
         }
     }
 
     /// @param timeoutMillis 0 does not wait
     /// @return how many of `entries` have events; 0 after the time-out
     static int poll(MemorySegment entries, long count, int timeoutMillis) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            return checked((int) POLL.invokeExact(state, entries, count, timeoutMillis), state, "poll");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        return callInt("poll", POLL, entries.address(), count, timeoutMillis, 0);
     }
 
     static long sendmsg(int fd, MemorySegment message, int flags) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            return checked((long) SENDMSG.invokeExact(state, fd, message, flags), state, "sendmsg");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        return callLong("sendmsg", SENDMSG, fd, message.address(), flags, 0);
     }
 
     static long recvmsg(int fd, MemorySegment message, int flags) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            return checked((long) RECVMSG.invokeExact(state, fd, message, flags), state, "recvmsg");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        return callLong("recvmsg", RECVMSG, fd, message.address(), flags, 0);
     }
 
     static void dup3(int from, int to) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            checked((int) DUP3.invokeExact(state, from, to, O_CLOEXEC), state, "dup3");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        callInt("dup3", DUP3, from, to, O_CLOEXEC, 0);
     }
 
     static void getrlimit(int resource, MemorySegment limits) throws LinuxException {
-        try (var arena = Arena.ofConfined()) {
-            var state = arena.allocate(STATE);
-            checked((int) GETRLIMIT.invokeExact(state, resource, limits), state, "getrlimit");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        callInt("getrlimit", GETRLIMIT, resource, limits.address(), 0, 0);
     }
 
     static void setrlimit(int resource, MemorySegment limits) throws LinuxException {
+        callInt("setrlimit", SETRLIMIT, resource, limits.address(), 0, 0);
+    }
+
+    /// @param what the call as an error names it
+    private static int callInt(String what, MemorySegment function, long a, long b, long c, long d)
+            throws LinuxException {
         try (var arena = Arena.ofConfined()) {
             var state = arena.allocate(STATE);
-            checked((int) SETRLIMIT.invokeExact(state, resource, limits), state, "setrlimit");
-        } catch (LinuxException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw unexpected(e);
+            var result = (int) invoke(function, state, a, b, c, d);
+            return (int) checked(result, state, what);
         }
     }
 
-    private static int checked(int result, MemorySegment state, String call) throws LinuxException {
-        return (int) checked((long) result, state, call);
+    private static long callLong(String what, MemorySegment function, long a, long b, long c, long d)
+            throws LinuxException {
+        try (var arena = Arena.ofConfined()) {
+            var state = arena.allocate(STATE);
+            return checked(invoke(function, state, a, b, c, d), state, what);
+        }
     }
 
-    private static long checked(long result, MemorySegment state, String call) throws LinuxException {
+    private static long checked(long result, MemorySegment state, String what) throws LinuxException {
         if (result < 0) {
             var errno = (int) ERRNO.get(state, 0L);
-            throw new LinuxException(call, errno, message(errno));
+            throw new LinuxException(what, errno, message(errno));
         }
         return result;
     }
@@ -248,37 +169,24 @@ final class Libc {
     /// strerror(3) may overwrite the text from another thread; its texts for known numbers are constant in glibc and
     /// musl.
     private static String message(int errno) {
-        try {
-            var text = (MemorySegment) STRERROR.invokeExact(errno);
+        try (var arena = Arena.ofConfined()) {
+            var text = MemorySegment.ofAddress(invoke(STRERROR, arena.allocate(STATE), errno, 0, 0, 0));
             return text.reinterpret(256).getString(0);
-        } catch (Throwable e) {
-            throw unexpected(e);
         }
     }
 
-    private static MethodHandle handle(String name, MemoryLayout result, MemoryLayout... arguments) {
-        return LINKER.downcallHandle(
-                symbol(name), FunctionDescriptor.of(result, arguments), Linker.Option.captureCallState("errno"));
-    }
-
-    private static MethodHandle handle(
-            String name, Linker.Option option, MemoryLayout result, MemoryLayout... arguments) {
-        return LINKER.downcallHandle(
-                symbol(name),
-                FunctionDescriptor.of(result, arguments),
-                Linker.Option.captureCallState("errno"),
-                option);
+    private static long invoke(MemorySegment function, MemorySegment state, long a, long b, long c, long d) {
+        try {
+            return (long) CALL.invokeExact(function, state, a, b, c, d);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(
+                    "native call", e); // method handles declare it, functions of C throw nothing
+        }
     }
 
     private static MemorySegment symbol(String name) {
         return LINKER.defaultLookup().findOrThrow(name);
-    }
-
-    /// Method handles declare Throwable; what arrives here is an Error or a bug.
-    private static RuntimeException unexpected(Throwable e) {
-        if (e instanceof Error error) {
-            throw error;
-        }
-        return e instanceof RuntimeException runtime ? runtime : new IllegalStateException("native call", e);
     }
 }

@@ -10,19 +10,24 @@ import io.netty.handler.ssl.ApplicationProtocolNames;
 import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.OpenSslContextOption;
 import io.netty.handler.ssl.OpenSslSessionContext;
+import io.netty.handler.ssl.OpenSslX509KeyManagerFactory;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslProvider;
 import io.netty.util.ReferenceCountUtil;
+import java.io.IOException;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLException;
 
 /// Both ends of a workload's tunnels in TLS 1.3, made from one certificate bundle and good until that certificate is
@@ -70,23 +75,34 @@ public final class MeshTls {
     /// @throws SSLException if key and certificate do not fit each other
     public static MeshTls of(CertificateBundle bundle, HandshakeTerms terms, InstantSource clock) throws SSLException {
         var trust = new PeerTrust(bundle.roots(), bundle.identity().trustDomain(), clock);
-        var certificates = bundle.chain().toArray(X509Certificate[]::new);
         var groups = terms.keyExchanges().stream().map(KeyExchange::toString).toArray(String[]::new);
-        var client = context(
-                SslContextBuilder.forClient()
-                        .keyManager(bundle.privateKey(), certificates)
-                        .trustManager(trust),
-                groups);
+        var key = keyManager(bundle);
+        var client = context(SslContextBuilder.forClient().keyManager(key).trustManager(trust), groups);
         try {
             var server = context(
-                    SslContextBuilder.forServer(bundle.privateKey(), certificates)
-                            .trustManager(trust)
-                            .clientAuth(ClientAuth.REQUIRE),
-                    groups);
+                    SslContextBuilder.forServer(key).trustManager(trust).clientAuth(ClientAuth.REQUIRE), groups);
             return new MeshTls(bundle, trust, client, server);
         } catch (SSLException | RuntimeException e) {
             ReferenceCountUtil.release(client);
             throw e;
+        }
+    }
+
+    /// Netty would make a PKCS #12 store of key and chain for each context, which protects the key by 10,000
+    /// rounds of PBKDF2, in the interpreter when an agent starts. This store lives in memory, and only until the
+    /// contexts are made; there is nothing to protect it from.
+    private static KeyManagerFactory keyManager(CertificateBundle bundle) throws SSLException {
+        var password = new char[0];
+        try {
+            var store = KeyStore.getInstance("JKS");
+            store.load(null, password);
+            store.setKeyEntry(
+                    "workload", bundle.privateKey(), password, bundle.chain().toArray(X509Certificate[]::new));
+            var factory = new OpenSslX509KeyManagerFactory();
+            factory.init(store, password);
+            return factory;
+        } catch (GeneralSecurityException | IOException e) {
+            throw new SSLException("loading the key of " + bundle.identity(), e);
         }
     }
 
