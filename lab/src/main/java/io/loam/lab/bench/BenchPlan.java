@@ -8,6 +8,7 @@ import java.util.List;
 /// @param rounds each takes every candidate in turn, so that a machine that gets slower gets slower for all
 /// @param noRoundAfter since the start of the program: a slow machine gets fewer rounds, not a longer run
 /// @param warmUp of each load and candidate before the first round, in one go: our own code is compiled while it runs
+/// @param warmUpRuns how often at most new connections are opened for that long, see {@link WarmUp}
 /// @param bulk of one bulk transfer, see {@link io.loam.lab.bench.load.Iperf#run}
 /// @param rate of one latency run
 /// @param newConnections of one run of opening connections
@@ -24,6 +25,7 @@ record BenchPlan(
         int rounds,
         Duration noRoundAfter,
         Duration warmUp,
+        int warmUpRuns,
         Duration bulk,
         Duration rate,
         double leastShare,
@@ -44,6 +46,7 @@ record BenchPlan(
             2,
             Duration.ofSeconds(75),
             Duration.ofMillis(1500),
+            6,
             Duration.ofSeconds(1),
             Duration.ofSeconds(2),
             LEAST_SHARE,
@@ -51,7 +54,7 @@ record BenchPlan(
             List.of(5000),
             false,
             1,
-            List.of(1000, 10_000),
+            List.of(10_000),
             2 * GIGABYTE,
             Duration.ofSeconds(10),
             1,
@@ -62,6 +65,7 @@ record BenchPlan(
             4,
             Duration.ofSeconds(370),
             Duration.ofSeconds(5),
+            5,
             Duration.ofSeconds(3),
             Duration.ofSeconds(3),
             LEAST_SHARE,
@@ -80,6 +84,7 @@ record BenchPlan(
             1,
             Duration.ofSeconds(60),
             Duration.ofMillis(300),
+            2,
             Duration.ofMillis(100),
             Duration.ofMillis(500),
             0.5, // half a second of a machine that is busy with other tests

@@ -13,14 +13,12 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /// Two HAProxy processes, one in the client's pod and one in the server's, where our agents have their sockets too:
-/// packets
-/// take the same way through both pairs.
+/// packets take the same way through both pairs.
 ///
 /// As tunnel in TLS: what the client pod opens is redirected to the first one, as we capture it. HAProxy finds the
-/// original
-/// destination by itself; `server 0.0.0.0:+10000` is "there, 10000 ports up", where the second one answers, which takes
-/// them off again. TLS 1.3 only, mutual, cipher as ours; sessions are resumed, as HAProxy does by default; 64 KiB
-/// buffers.
+/// original destination by itself; `server 0.0.0.0:+10000` is "there, 10000 ports up", where the second one answers,
+/// which takes them off again. TLS 1.3 only, mutual, cipher as ours; sessions are resumed, as HAProxy does by
+/// default; 64 KiB buffers.
 ///
 /// As HTTP/2 CONNECT: HAProxy makes no CONNECT out of captured bytes and takes none apart, so the client has to ask for
 /// the tunnel, and the target to end it. Only our own client and target ([io.loam.lab.bench.load.ConnectTarget]) can.
@@ -29,6 +27,10 @@ final class HaproxyPair implements AutoCloseable {
 
     /// Where the server's HAProxy looks for the end of tunnels.
     static final int CONNECT_TARGET_PORT = 15004;
+
+    /// Two for each connection of the row with most of them; from the usual 20,000 HAProxy makes a limit just below
+    /// it.
+    private static final int DESCRIPTORS = 65_536;
 
     private static final int CAPTURE_PORT = 15001;
     private static final int PORT_SHIFT = 10_000;
@@ -127,7 +129,9 @@ final class HaproxyPair implements AutoCloseable {
 
     private void run(Lab lab, String pod, Path base, String config) throws IOException {
         var file = Files.writeString(Path.of(base + ".cfg"), config);
-        var command = new ArrayList<>(lab.enter(pod)); // a chain of exec: the process becomes HAProxy
+        // A chain of exec: the process becomes HAProxy. Inside of the pod nobody may raise limits any more.
+        var command = new ArrayList<>(List.of("prlimit", "--nofile=" + DESCRIPTORS, "--"));
+        command.addAll(lab.enter(pod));
         command.addAll(List.of("haproxy", "-db", "-f", file.toString()));
         processes.add(new ProcessBuilder(command)
                 .redirectErrorStream(true)
