@@ -107,6 +107,7 @@ final class Agent {
     static Agent start(AgentConfig config) throws IOException {
         // First of all: Netty would write 200 lines on the level that is logback's own default.
         var logLevels = new LogLevels(config.log().level(), new SystemTimer());
+        Preload.tls();
         long files = ResourceLimits.raiseOpenFiles();
         SelfCheck.run(config.sockets());
         var limits = LimitsConfig.within(files, ResourceLimits.openFiles());

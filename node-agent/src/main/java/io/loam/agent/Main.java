@@ -35,6 +35,7 @@ public final class Main {
     }
 
     static void main() throws InterruptedException {
+        Preload.nativeCalls();
         AgentConfig config;
         try {
             config =

@@ -25,7 +25,7 @@ public final class SelfTest implements AutoCloseable {
     private static final int MOST_STREAMS = 600;
 
     /// For the usual connections. The figure that users see is the time to ready, 1 s at most.
-    private static final Duration TIME = Duration.ofMillis(400);
+    private static final Duration TIME = Duration.ofMillis(250);
 
     private static final Duration PAUSE = Duration.ofSeconds(1);
 
