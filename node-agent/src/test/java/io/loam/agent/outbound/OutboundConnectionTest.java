@@ -17,6 +17,7 @@ import io.loam.runtime.tunnel.PooledOpening;
 import io.loam.runtime.tunnel.StreamSource;
 import io.loam.runtime.tunnel.TunnelKey;
 import io.netty.buffer.ByteBuf;
+import io.netty.channel.embedded.EmbeddedChannel;
 import java.lang.reflect.Proxy;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -214,10 +215,14 @@ class OutboundConnectionTest {
         assertThat(stream.said).containsExactly("RESET 2");
     }
 
-    /// The connection needs none.
+    /// The connection only notes by which channel it goes.
     private static Tunnel noTunnel() {
+        var channel = new EmbeddedChannel();
         return (Tunnel)
                 Proxy.newProxyInstance(Tunnel.class.getClassLoader(), new Class<?>[] {Tunnel.class}, (_, method, _) -> {
+                    if (method.getName().equals("channel")) {
+                        return channel;
+                    }
                     throw new AssertionError(method + " of the tunnel was called");
                 });
     }
