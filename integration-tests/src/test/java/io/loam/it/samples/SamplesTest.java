@@ -13,7 +13,12 @@ final class SamplesTest {
 
     @Test
     void shopAndItsPoliciesAreWithoutProblems() {
-        var result = new ConfigReader().read(List.of(SAMPLES.resolve("shop"), SAMPLES.resolve("shop-policies")));
+        var result = new ConfigReader()
+                .read(List.of(
+                        SAMPLES.resolve("shop"),
+                        SAMPLES.resolve("shop-policies"),
+                        SAMPLES.resolve("shop-outside"),
+                        SAMPLES.resolve("shop-faults")));
 
         assertThat(result.problems()).isEmpty();
         assertThat(result.objects()).hasSizeGreaterThan(20);

@@ -75,7 +75,7 @@ public final class Demo implements Callable<Integer> {
         var mayStay = new AtomicBoolean();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> takeDown(process, lab, mayStay), "demo-end"));
         var shop = new ShopLab(new LabName(lab), api, files);
-        var summary = new ShopTour(shop, samples.resolve("shop-policies"), Demo::say).show();
+        var summary = new ShopTour(shop, samples, Demo::say).show();
 
         say("");
         say(summary.render());

@@ -162,4 +162,25 @@ record ShopLab(LabName name, RunningLab api, Path files) {
     void add(Path policy) throws IOException {
         Files.copy(policy, files.resolve(policy.getFileName()));
     }
+
+    /// Python's web server where the rest of the world is for this lab; serves an empty directory. The caller ends it;
+    /// otherwise it goes with the lab's namespaces.
+    Process serveOutside(int port) throws IOException {
+        var directory = Files.createDirectories(name.stateDir().resolve("outside"));
+        return new ProcessBuilder(
+                        "ip",
+                        "netns",
+                        "exec",
+                        name.fabricNetns(),
+                        "python3",
+                        "-m",
+                        "http.server",
+                        "--bind",
+                        "::", // IPv4 as well
+                        Integer.toString(port))
+                .directory(directory.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start();
+    }
 }

@@ -1,5 +1,6 @@
 package io.loam.lab.demo;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.loam.cli.lab.LabException;
 import io.loam.lab.capture.Capture;
 import io.loam.lab.capture.TcpFlow;
@@ -13,6 +14,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.function.Consumer;
+import java.util.stream.StreamSupport;
 
 /// The steps of the demo, in the order in which they are shown. Each one measures; none takes another's word.
 final class ShopTour {
@@ -20,8 +22,18 @@ final class ShopTour {
     private static final String WEB_NODE = "alder";
     private static final int HBONE_PORT = 15008;
 
+    /// What the world outside listens on; the supplier's ServiceEntry has the same.
+    private static final int OUTSIDE_PORT = 8888;
+
+    /// An address of the world outside that no document names.
+    private static final String UNKNOWN = "http://[2001:db8:113::1]:" + OUTSIDE_PORT + "/";
+
+    private static final String SUPPLIER = "supplier.example";
+
     private final ShopLab shop;
     private final Path policies;
+    private final Path outside;
+    private final Path faults;
     private final Consumer<String> narrator;
     private final List<Finding> findings = new ArrayList<>();
 
@@ -30,11 +42,13 @@ final class ShopTour {
         Finding take(String claim) throws IOException, LabException, InterruptedException;
     }
 
-    /// @param policies the directory of `no-crawlers.yaml` and `mesh-only.yaml`
+    /// @param samples the directory with `shop-policies`, `shop-outside` and `shop-faults`
     /// @param narrator prints a line
-    ShopTour(ShopLab shop, Path policies, Consumer<String> narrator) {
+    ShopTour(ShopLab shop, Path samples, Consumer<String> narrator) {
         this.shop = shop;
-        this.policies = policies;
+        this.policies = samples.resolve("shop-policies");
+        this.outside = samples.resolve("shop-outside");
+        this.faults = samples.resolve("shop-faults");
         this.narrator = narrator;
     }
 
@@ -46,6 +60,10 @@ final class ShopTour {
         step("the server still sees the caller's address", this::sourceAddress);
         step("a denied caller is refused, by a named rule", this::deniedCaller);
         step("STRICT refuses a caller outside of the mesh", this::strict);
+        step("a name that only the mesh knows is resolved by the agent", this::name);
+        step("REGISTRY_ONLY refuses what the mesh does not know", this::knownOnly);
+        step("'loam why' finds a fault that was planted", this::fault);
+        step("'loam prove' shows it on the wire", this::proof); // stays the last
         return new Summary(findings);
     }
 
@@ -202,6 +220,114 @@ final class ShopTour {
                 before.isOk() && others.isOk());
     }
 
+    private Finding name(String claim) throws IOException, LabException, InterruptedException {
+        var server = shop.serveOutside(OUTSIDE_PORT);
+        try {
+            var before = shop.run("customer", "getent", "hosts", SUPPLIER);
+            var started = System.nanoTime();
+            shop.add(outside.resolve("supplier.yaml"));
+            var address = shop.await(SUPPLIER + " resolved", () -> addressOf(SUPPLIER));
+            var took = Duration.ofNanos(System.nanoTime() - started);
+            var reply = shop.await("an answer of the supplier", () -> answered("http://" + SUPPLIER + "/"));
+            return new Finding(
+                    claim,
+                    "%s: %s before, %s %d ms after the file appeared; a call to it, to a server outside: %s"
+                            .formatted(
+                                    SUPPLIER,
+                                    before.exitCode() == 0 ? before.output().strip() : "no such name",
+                                    address,
+                                    took.toMillis(),
+                                    reply),
+                    before.exitCode() != 0);
+        } finally {
+            server.destroy();
+        }
+    }
+
+    private Finding knownOnly(String claim) throws IOException, LabException, InterruptedException {
+        var server = shop.serveOutside(OUTSIDE_PORT);
+        try {
+            var before = shop.await("an answer from outside", () -> answered(UNKNOWN));
+            var log = shop.agentLogFromNow("birch");
+            var started = System.nanoTime();
+            shop.add(outside.resolve("known-only.yaml"));
+            var refused = shop.await("the world outside refused", () -> refusalOf("customer", UNKNOWN));
+            var took = Duration.ofNanos(System.nanoTime() - started);
+            var line = shop.await(
+                    "the refusal in the log of birch's agent",
+                    () -> log.find(fields -> "NOT_IN_REGISTRY".equals(fields.get("code"))));
+            var name = shop.run("customer", "getent", "hosts", "elsewhere.example");
+            var known = shop.curl("customer", "http://" + SUPPLIER + "/", newToken());
+            return new Finding(
+                    claim,
+                    "%s: %s before, \"%s\" %d ms after the file appeared; log: %s to %s; the name elsewhere.example: %s;"
+                                    .formatted(
+                                            UNKNOWN,
+                                            before,
+                                            refused,
+                                            took.toMillis(),
+                                            line.get("code"),
+                                            line.get("dst.addr"),
+                                            name.exitCode() == 0 ? "RESOLVED" : "no such name")
+                            + " the supplier, which it knows: " + known,
+                    known.isOk() && name.exitCode() != 0);
+        } finally {
+            server.destroy();
+        }
+    }
+
+    private Finding fault(String claim) throws IOException, LabException, InterruptedException {
+        shop.add(faults.resolve("customers-only.yaml"));
+        var refused = shop.await("the customer refused", () -> refusal("customer"));
+        var why = shop.api().why("customer", "web.shop", false);
+        var change = StreamSupport.stream(why.path("changes").spliterator(), false)
+                .flatMap(one -> StreamSupport.stream(one.path("steps").spliterator(), false))
+                .map(JsonNode::asText)
+                .filter(text -> text.contains("customers-only") && text.contains("sa/customer"))
+                .findFirst()
+                .orElse("nothing");
+        shop.replace("customers-only.yaml", "costumer", "customer");
+        var mended = shop.await("the customer let in again", () -> answered(WEB + "/"));
+        return new Finding(
+                claim,
+                "customer: \"%s\"; why: %s, %s; to allow: %s; after that edit: %s"
+                        .formatted(
+                                refused,
+                                why.path("verdict").asText(),
+                                why.path("branches").path(0).path("code").asText(),
+                                change,
+                                mended),
+                why.path("verdict").asText().equals("refused") && !change.equals("nothing"));
+    }
+
+    private Finding proof(String claim) throws LabException {
+        var proof = shop.api().prove("customer", "web.shop");
+        var wire = proof.path("wire");
+        var flow = wire.path("flow");
+        var failures = new ArrayList<String>();
+        proof.path("failures").forEach(failure -> failures.add(failure.asText()));
+        return new Finding(
+                claim,
+                failures.isEmpty()
+                        ? "%s %s, keys by %s; %s and %s, as their agents verified it; marker in %d of %d packets of that link"
+                                .formatted(
+                                        flow.path("version").asText(),
+                                        flow.path("cipherSuite").asText(),
+                                        flow.path("keyExchange").asText(),
+                                        proof.path("agents")
+                                                .path("server")
+                                                .path("sawPeer")
+                                                .asText(),
+                                        proof.path("agents")
+                                                .path("client")
+                                                .path("sawPeer")
+                                                .asText(),
+                                        wire.path("packetsWithMarker").asLong(),
+                                        wire.path("packets").asLong())
+                        : String.join("; ", failures),
+                proof.path("proved").asBoolean());
+    }
+
     /// A call that crosses the link twice, to nginx on one node and from there to Python's server on the other.
     ///
     /// @param capture what was seen on the link of nginx's node meanwhile
@@ -215,8 +341,22 @@ final class ShopTour {
         }
     }
 
+    private Optional<String> addressOf(String host) throws IOException, LabException {
+        var found = shop.run("customer", "getent", "ahostsv4", host);
+        return found.exitCode() == 0 ? Optional.of(found.output().split("\\s")[0]) : Optional.empty();
+    }
+
+    private Optional<ShopLab.Reply> answered(String url) throws IOException, LabException {
+        var reply = shop.curl("customer", url, newToken());
+        return reply.isOk() ? Optional.of(reply) : Optional.empty();
+    }
+
     private Optional<String> refusal(String pod) throws IOException, LabException {
-        var reply = shop.curl(pod, WEB + "/", newToken());
+        return refusalOf(pod, WEB + "/");
+    }
+
+    private Optional<String> refusalOf(String pod, String url) throws IOException, LabException {
+        var reply = shop.curl(pod, url, newToken());
         return reply.isOk() ? Optional.empty() : Optional.of(reply.toString());
     }
 
