@@ -35,6 +35,7 @@ public final class Main implements Callable<Integer> {
                 .addSubcommand(new DescribeCommand(labs))
                 .addSubcommand(new LogLevelCommand(labs))
                 .addSubcommand(new AccessLogCommand(labs))
+                .addSubcommand(new UpgradeCommand(labs))
                 .addSubcommand(new ExecCommand(labs))
                 .addSubcommand(new LogsCommand(labs))
                 .addSubcommand(new ProblemsCommand(labs))

@@ -311,6 +311,23 @@ final class CommandTest {
     }
 
     @Test
+    void replacesTheAgentsOfAllNodesOneAfterTheOther() throws IOException {
+        var answers = Map.of(
+                "/agents/connections", "{\"alder\": {}, \"birch\": {}}",
+                "/agents/upgrade?node=alder", "{\"agent\": 12, \"former\": 11, \"millis\": 1840}",
+                "/agents/upgrade?node=birch", "{\"agent\": 14, \"millis\": 900}");
+        try (var _ = new FakeLab(labs, "default", answers)) {
+            assertThat(run("upgrade")).isZero();
+            assertThat(run("upgrade", "alder", "oak")).isEqualTo(1);
+        }
+        assertThat(out.toString()).isEqualTo("""
+                alder: agent 12 serves after 1.8 s, agent 11 drains
+                birch: agent 14 serves after 0.9 s, there was none before
+                alder: agent 12 serves after 1.8 s, agent 11 drains
+                """);
+    }
+
+    @Test
     void changesWhatAnAgentLogs() throws IOException {
         var answers = Map.of(
                 "/agents/logging?node=alder&level=debug&for=10m", "{\"answer\": \"current log level is debug\\n\"}",

@@ -91,6 +91,11 @@ public final class NodeEnroller implements AutoCloseable {
         return zds.proxies();
     }
 
+    /// Whether a process is connected as a node proxy and has taken all pods.
+    public boolean serves(long pid) {
+        return zds.serves(pid);
+    }
+
     @Override
     public void close() {
         threads.shutdownNow();

@@ -6,14 +6,16 @@ import io.loam.lab.node.AgentAnswer;
 import java.io.IOException;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
-/// The part of the lab's API that asks agents: `/agents/…`. Only these paths are passed on: the admin endpoint of an
-/// agent also ends it.
+/// The part of the lab's API that is about agents: `/agents/…`. Only some paths are passed on to them: the admin
+/// endpoint of an agent also ends it.
 final class AgentApi {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Set<String> SHOWN = Set.of("config_dump", "connections");
@@ -28,7 +30,11 @@ final class AgentApi {
     /// @param what the path after `/agents/`
     /// @return empty where there is no such path
     /// @throws IllegalArgumentException if the agent refuses, or is not there
-    Optional<Object> answer(String method, String what, Map<String, String> query) {
+    /// @throws IOException if an agent cannot be replaced
+    Optional<Object> answer(String method, String what, Map<String, String> query) throws IOException {
+        if (what.equals("upgrade")) {
+            return Optional.of(upgrade(method, query));
+        }
         if (SHOWN.contains(what)) {
             return Optional.of(ofEach(what));
         }
@@ -63,16 +69,36 @@ final class AgentApi {
         }
     }
 
-    /// @param query `node`, and what is passed on
-    private Map<String, Object> change(String method, String what, Map<String, String> query) {
+    private Map<String, Object> upgrade(String method, Map<String, String> query) throws IOException {
+        requirePost(method, "upgrade");
+        var node = requireNode(query.get("node"));
+        long began = System.nanoTime();
+        var former = lab.replaceAgent(node, Map.of());
+        var answer = new TreeMap<String, Object>();
+        answer.put("agent", lab.agent(node).pid());
+        former.ifPresent(process -> answer.put("former", process.pid()));
+        answer.put("millis", Duration.ofNanos(System.nanoTime() - began).toMillis());
+        return answer;
+    }
+
+    private static void requirePost(String method, String what) {
         if (!method.equals("POST")) {
             throw new IllegalArgumentException("/agents/" + what + ": changes something (expected: POST)");
         }
-        var node = Optional.ofNullable(query.remove("node")).orElse("");
-        if (!lab.nodes().contains(node)) {
-            throw new IllegalArgumentException("no node '" + node + "' (there are: "
+    }
+
+    private String requireNode(@Nullable String node) {
+        if (node == null || !lab.nodes().contains(node)) {
+            throw new IllegalArgumentException("no node '" + (node == null ? "" : node) + "' (there are: "
                     + lab.nodes().stream().sorted().collect(Collectors.joining(", ")) + ")");
         }
+        return node;
+    }
+
+    /// @param query `node`, and what is passed on
+    private Map<String, Object> change(String method, String what, Map<String, String> query) {
+        requirePost(method, what);
+        var node = requireNode(query.remove("node"));
         var path = query.entrySet().stream()
                 .map(entry -> encoded(entry.getKey()) + "=" + encoded(entry.getValue()))
                 .collect(Collectors.joining("&", "/" + what + "?", ""));

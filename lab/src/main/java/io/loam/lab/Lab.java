@@ -19,12 +19,14 @@ import io.loam.lab.remains.LabRemains;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
@@ -44,6 +46,9 @@ import org.slf4j.LoggerFactory;
 public final class Lab implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Lab.class);
     private static final Duration READY_POLL = Duration.ofMillis(20);
+
+    /// On a quiet machine it takes 1 to 2 s.
+    private static final Duration AGENT_START = Duration.ofMinutes(1);
 
     private final LabName name;
     private final LabNetwork network;
@@ -329,6 +334,18 @@ public final class Lab implements AutoCloseable {
     /// @throws IllegalArgumentException if there is no such node
     public AgentAnswer askAgent(String node, String method, String path) throws IOException {
         return nodes.askAgent(node, method, path);
+    }
+
+    /// Replaces the node's agent as an upgrade does: a second one starts beside it, takes the pods and their
+    /// listeners over, and when it is ready the first one gets SIGTERM. That one keeps its open connections
+    /// until its drain deadline (`CONNECTION_TERMINATION_DEADLINE`).
+    ///
+    /// @param changes to what agents of this node read from their environment, from now on
+    /// @return the agent that drains, empty if none was running
+    /// @throws IOException if the second one is not ready within a minute; the first one stays then
+    public Optional<ProcessHandle> replaceAgent(String node, Map<String, String> changes) throws IOException {
+        var since = Instant.now();
+        return nodes.replaceAgent(node, changes, () -> servers.hasAgentSince(node, since), AGENT_START);
     }
 
     /// Takes the carrier from a node's uplink: packets are lost both ways until {@link #heal}.

@@ -56,6 +56,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
@@ -91,6 +92,7 @@ final class Agent {
     private final CaClient ca;
     private final AccessLog accessLog;
     private final SelfTest selfTest;
+    private final List<HttpEndpoint> endpoints = new ArrayList<>();
     private final CountDownLatch quit = new CountDownLatch(1);
     private final PrometheusRegistry registry = new PrometheusRegistry();
     private final Readiness readiness = new Readiness();
@@ -273,7 +275,7 @@ final class Agent {
 
     private void open(InetSocketAddress address, Map<String, Function<HttpRequest, HttpReply>> routes)
             throws IOException {
-        HttpEndpoint.open(loops.control(), address, routes);
+        endpoints.add(HttpEndpoint.open(loops.control(), address, routes));
     }
 
     private static final String INDEX = """
@@ -309,7 +311,9 @@ final class Agent {
     }
 
     /// The end (wire reference, section 10): listeners close at once, peers hear GOAWAY, connections go on until the
-    /// deadline, and what is left then is cut. Blocks that long at most.
+    /// deadline, and what is left then is cut. Blocks that long at most. Operators' ports close at once as
+    /// well, so that where a successor on the same node has opened them (hazard P1) it is the one who
+    /// answers.
     void drain() {
         long deadline = System.nanoTime() + config.drain().deadline().toNanos();
         log.info("draining deadline={} connections={}", config.drain().deadline(), connections.size());
@@ -317,6 +321,7 @@ final class Agent {
         selfTest.close();
         zds.close();
         pods.drain();
+        endpoints.forEach(HttpEndpoint::close);
         try {
             while (connections.size() > 0 && System.nanoTime() < deadline) {
                 Thread.sleep(DRAIN_LOOK);

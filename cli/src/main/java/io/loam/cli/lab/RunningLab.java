@@ -59,6 +59,13 @@ public record RunningLab(String name, int port, String token) {
         return ask("POST", "/agents/" + what + "?" + query).path("answer").asText();
     }
 
+    /// Replaces a node's agent; returns when the new one serves.
+    ///
+    /// @return `agent`, `former` (missing if none was running) and `millis`
+    public JsonNode upgradeAgent(String node) throws LabException {
+        return ask("POST", "/agents/upgrade?node=" + encoded(node), WORK_TIMEOUT);
+    }
+
     private static String encoded(String text) {
         return URLEncoder.encode(text, StandardCharsets.UTF_8);
     }

@@ -40,6 +40,8 @@
 /// - `GET /agents/config_dump`, `GET /agents/connections`: `{"NODE": what its agent answers, or {"error": "…"}, …}`
 /// - `POST /agents/logging?node=NODE&…`, `POST /agents/access_log?node=NODE&…`: `{"answer": "…"}`; the rest of
 ///   the query is the agent's
+/// - `POST /agents/upgrade?node=NODE`: `agent` (process id of the new one, which serves), `former` (of the one that
+///   drains; missing if none was running), `millis` it took
 ///
 /// `pod` may leave out the namespace where the name is unique, and may name a Deployment (its first ready pod).
 @NullMarked

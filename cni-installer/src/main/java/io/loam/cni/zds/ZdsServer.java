@@ -26,6 +26,11 @@ import org.slf4j.LoggerFactory;
 /// Several proxies may be connected, an old and a new one during an upgrade: Add goes to the newest only, Del to all.
 /// Each connection first gets every known pod and SnapshotSent. A connection has a platform thread of its own, which
 /// sends one request at a time and waits for its ack, so that a proxy that hangs holds up nobody else.
+///
+/// It also keeps the listeners of pods for proxies that hand them over (our addition to ZDS): each Add
+/// brings what is kept, and its ack what is to be kept instead. While no proxy runs, the kernel completes
+/// connections into the backlog of what is kept, and the next proxy serves them. When a pod is forgotten its
+/// listeners are closed.
 public final class ZdsServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ZdsServer.class);
 
@@ -67,10 +72,11 @@ public final class ZdsServer implements AutoCloseable {
         var pod = new KnownPod(add, netns);
         var result = new CompletableFuture<Void>();
         synchronized (this) {
-            var previous = pods.put(add.uid(), pod);
+            var previous = pods.get(add.uid());
             if (previous != null) {
-                previous.forget();
+                pod.succeed(previous);
             }
+            pods.put(add.uid(), pod);
             if (sessions.isEmpty()) {
                 result.completeExceptionally(new IOException("no node proxy is connected to " + server.path()));
             } else {
@@ -102,6 +108,11 @@ public final class ZdsServer implements AutoCloseable {
     /// How many proxies are connected and greeted.
     public synchronized int proxies() {
         return sessions.size();
+    }
+
+    /// Whether this process is connected and has taken all pods.
+    public synchronized boolean serves(long pid) {
+        return sessions.stream().anyMatch(session -> session.hasSnapshot && session.pid == pid);
     }
 
     /// Ends all connections. Proxies keep their pods and reconnect to a successor.
@@ -156,8 +167,15 @@ public final class ZdsServer implements AutoCloseable {
         sessions.add(session);
     }
 
+    /// If the newest is gone, the one before it is the newest again: what its successor had opened is kept,
+    /// and has to be accepted from.
     private synchronized void part(Session session) {
+        boolean newest = !sessions.isEmpty() && sessions.getLast() == session;
         sessions.remove(session);
+        if (newest && !closed && !sessions.isEmpty() && sessions.getLast().wire.handsOver()) {
+            var heir = sessions.getLast();
+            pods.values().forEach(pod -> heir.submit(new Job.SendAdd(pod, new CompletableFuture<>())));
+        }
     }
 
     /// What a proxy answered, and when one came.
@@ -185,6 +203,8 @@ public final class ZdsServer implements AutoCloseable {
         private final BlockingQueue<Job> jobs = new LinkedBlockingQueue<>();
         private final Thread thread;
         private @Nullable IOException failure; // guarded by jobs
+        private volatile boolean hasSnapshot;
+        private volatile long pid;
 
         Session(SeqPacketSocket socket) {
             this.wire = new ZdsAgentSession(socket);
@@ -215,6 +235,7 @@ public final class ZdsServer implements AutoCloseable {
             IOException end = null;
             try {
                 wire.awaitHello();
+                pid = wire.peerPid();
                 join(this);
                 while (!closed) {
                     var job = jobs.poll(ZdsAgentSession.LIVENESS_INTERVAL.toNanos(), TimeUnit.NANOSECONDS);
@@ -260,7 +281,12 @@ public final class ZdsServer implements AutoCloseable {
                         if (!error.isEmpty()) {
                             throw new IOException("the node proxy refused the snapshot: " + error);
                         }
-                        LOG.info("zds={} a node proxy has connected and knows all pods", server.path());
+                        hasSnapshot = true;
+                        LOG.info(
+                                "zds={} a node proxy has connected and knows all pods pid={} hands.over={}",
+                                server.path(),
+                                pid,
+                                wire.handsOver());
                         observer.connected();
                     }
                 }
@@ -274,7 +300,7 @@ public final class ZdsServer implements AutoCloseable {
             part(this);
             wire.close();
             if (!closed) {
-                LOG.warn("zds={} a node proxy is gone: {}", server.path(), end.getMessage());
+                LOG.warn("zds={} a node proxy is gone pid={}: {}", server.path(), pid, end.getMessage());
             }
             var left = new ArrayList<Job>();
             synchronized (jobs) {

@@ -24,8 +24,9 @@ final class StandInProxy implements AutoCloseable {
         try {
             while (true) {
                 switch (session.receive(Duration.ofSeconds(30))) {
-                    case Incoming.Add(var uid, var workload, var netns) -> {
-                        try (netns) {
+                    case Incoming.Add(var uid, var workload, var netns, var held) -> {
+                        try (netns;
+                                var _ = held) {
                             var answer = refusal.get();
                             heard.add("add " + uid + " " + workload.namespace() + "/" + workload.name() + " inode "
                                     + netns.inode() + (answer.isEmpty() ? "" : " refused"));

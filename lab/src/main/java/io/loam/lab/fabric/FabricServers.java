@@ -36,6 +36,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -332,6 +333,15 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
                                 ? ": its agent has not confirmed the last change yet"
                                 : ": its agent has not connected to the control plane yet"))
                 .toList();
+    }
+
+    /// Whether an agent of the node has connected since then and has confirmed what was published last.
+    public boolean hasAgentSince(String node, Instant since) {
+        var published = generation;
+        return controlPlane.proxies().stream()
+                .anyMatch(proxy -> proxy.node().equals(node)
+                        && proxy.connectedSince().isAfter(since)
+                        && proxy.hasGeneration(published));
     }
 
     /// @return completes when all connected agents have confirmed what was published last, after 2 s at the latest

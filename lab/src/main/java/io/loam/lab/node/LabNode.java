@@ -16,12 +16,14 @@ import java.io.IOException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -82,6 +84,19 @@ final class LabNode implements NodeSockets, AutoCloseable {
 
     Optional<ProcessHandle> agent() {
         return agent.process();
+    }
+
+    /// @param changes to its environment, from now on
+    /// @param confirmed whether a process that came later than the call has what the control plane published
+    /// @return the agent that drains, empty if none was running
+    Optional<ProcessHandle> replaceAgent(Map<String, String> changes, BooleanSupplier confirmed, Duration atMost)
+            throws IOException {
+        return agent.replace(
+                changes,
+                process -> enroller.serves(process.pid())
+                        && confirmed.getAsBoolean()
+                        && AgentAdmin.isReady(this, process.pid()),
+                atMost);
     }
 
     void follow(ClusterState state) {

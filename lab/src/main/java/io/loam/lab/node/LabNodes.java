@@ -8,6 +8,7 @@ import io.loam.lab.network.LabName;
 import io.loam.lab.network.NodeSlot;
 import io.loam.lab.process.NodeSockets;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -16,6 +17,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
 
 /// The nodes of a lab. Safe for all threads.
 public final class LabNodes implements NodeParts, AutoCloseable {
@@ -90,6 +92,21 @@ public final class LabNodes implements NodeParts, AutoCloseable {
     /// See {@link io.loam.lab.Lab#askAgent}.
     public AgentAnswer askAgent(String name, String method, String path) throws IOException {
         return AgentAdmin.ask(sockets(name), method, path);
+    }
+
+    /// Puts a second agent in the place of a node's agent, which drains.
+    ///
+    /// @param changes to its environment, from now on
+    /// @param confirmed whether an agent of the node that connected after this call has what was published
+    /// @return the agent that drains, empty if none was running
+    /// @throws IOException if the second one does not serve in time; the first one stays then
+    public Optional<ProcessHandle> replaceAgent(
+            String name, Map<String, String> changes, BooleanSupplier confirmed, Duration atMost) throws IOException {
+        var node = nodes.get(name);
+        if (node == null) {
+            throw new IllegalArgumentException("node: " + name + " (expected: one of " + nodes.keySet() + ")");
+        }
+        return node.replaceAgent(changes, confirmed, atMost);
     }
 
     public Collection<String> names() {

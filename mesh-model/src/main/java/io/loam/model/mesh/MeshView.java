@@ -1,6 +1,8 @@
 package io.loam.model.mesh;
 
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -11,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 public final class MeshView {
     private final List<Consumer<MeshSnapshot>> listeners = new CopyOnWriteArrayList<>();
     private final List<Consumer<MeshSnapshot>> preparations = new CopyOnWriteArrayList<>();
+    private final CompletableFuture<Void> whole = new CompletableFuture<>();
     private volatile MeshSnapshot current = MeshSnapshot.EMPTY;
 
     public MeshSnapshot current() {
@@ -34,6 +37,17 @@ public final class MeshView {
         if (bug != null) {
             throw bug;
         }
+    }
+
+    /// What is current now is all that there was to say, which may be nothing. Called on the publishing thread; does
+    /// nothing the second time.
+    public void becameWhole() {
+        whole.complete(null);
+    }
+
+    /// Completes, on the publishing thread, when there is a mesh to decide by for the first time.
+    public CompletionStage<Void> whole() {
+        return whole.minimalCompletionStage();
     }
 
     /// One that fails must not hide the snapshot from the others.

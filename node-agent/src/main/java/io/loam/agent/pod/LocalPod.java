@@ -4,6 +4,7 @@ import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.header.Baggage;
 import io.loam.protocol.linux.Netns;
+import io.loam.protocol.zds.HeldListeners;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
 import io.loam.runtime.config.SocketConfig;
 import java.io.IOException;
@@ -54,6 +55,11 @@ public final class LocalPod {
 
     public long netnsInode() {
         return netns.inode();
+    }
+
+    /// @throws IOException if one of them is not a listener of this pod
+    public void requireListening(HeldListeners listeners) throws IOException {
+        listeners.requireListening(netns);
     }
 
     public PodSockets sockets() {

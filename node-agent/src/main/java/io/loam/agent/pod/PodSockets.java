@@ -1,6 +1,7 @@
 package io.loam.agent.pod;
 
 import io.loam.protocol.linux.Conntrack;
+import io.loam.protocol.linux.FileDescriptor;
 import io.loam.protocol.linux.Netns;
 import io.loam.protocol.linux.SocketOptions;
 import io.loam.runtime.config.SocketConfig;
@@ -48,19 +49,39 @@ public final class PodSockets {
         var family = config.ipv6() ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET;
         var channel = opened(() -> new EpollServerSocketChannel(family));
         try {
-            set(channel, SocketOptions.MARK, config.mark());
-            set(channel, EpollChannelOption.IP_TRANSPARENT, true);
-            if (config.ipv6()) {
-                set(channel, SocketOptions.IPV6_TRANSPARENT, 1);
-            }
+            inherited(channel);
             set(channel, ChannelOption.SO_REUSEADDR, true);
             set(channel, UnixChannelOption.SO_REUSEPORT, config.reusePort());
-            keepAlive(channel);
             return channel;
         } catch (IOException | RuntimeException e) {
             discard(channel);
             throw e;
         }
+    }
+
+    /// A listener that a predecessor opened, unregistered, with the options of ours.
+    ///
+    /// @param socket listens already, in the family that {@link SocketConfig#ipv6} wants; passes into the
+    ///     ownership of the result, or is closed
+    public EpollServerSocketChannel adopted(FileDescriptor socket) throws IOException {
+        var channel = new EpollServerSocketChannel(socket.detach());
+        try {
+            inherited(channel);
+            return channel;
+        } catch (IOException | RuntimeException e) {
+            discard(channel);
+            throw e;
+        }
+    }
+
+    /// What accepted sockets get from their listener.
+    private void inherited(EpollServerSocketChannel listener) throws IOException {
+        set(listener, SocketOptions.MARK, config.mark());
+        set(listener, EpollChannelOption.IP_TRANSPARENT, true);
+        if (config.ipv6()) {
+            set(listener, SocketOptions.IPV6_TRANSPARENT, 1);
+        }
+        keepAlive(listener);
     }
 
     /// An unregistered listener that only the pod's own programs reach.

@@ -8,6 +8,7 @@ import io.loam.protocol.rpc.RpcListenConfig;
 import io.loam.protocol.rpc.RpcServer;
 import io.loam.protocol.rpc.ServingCertificate;
 import io.loam.protocol.tls.Pem;
+import io.loam.protocol.zds.HeldListeners;
 import io.loam.protocol.zds.ZdsAgentSession;
 import io.loam.protocol.zds.ZdsRequest.Add;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
@@ -110,10 +111,16 @@ public final class StandIns implements AutoCloseable {
                 var own = Netns.current()) {
             session.awaitHello();
             if (withPod) {
-                var refusal = session.add(
-                        new Add("training", new WorkloadInfo("pod-0", "shop", "account-0")), own.descriptor());
-                if (!refusal.isEmpty()) {
-                    throw new IOException("the agent refused the pod: " + refusal);
+                var answer = session.add(
+                        new Add("training", new WorkloadInfo("pod-0", "shop", "account-0")),
+                        own.descriptor(),
+                        new HeldListeners());
+                var handedOver = answer.listeners();
+                if (handedOver != null) {
+                    handedOver.close();
+                }
+                if (!answer.error().isEmpty()) {
+                    throw new IOException("the agent refused the pod: " + answer.error());
                 }
             }
             session.snapshotSent();

@@ -4,7 +4,9 @@ import io.loam.agent.pod.LocalPod;
 import io.loam.model.identity.SpiffeId;
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.mesh.MeshView;
+import io.loam.protocol.tls.MeshTls;
 import io.loam.runtime.identity.CertificateSource;
+import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +36,11 @@ final class PodCertificate {
         hold(identity(mesh.current()));
         mesh.addListener(listener);
         follow(mesh.current()); // published between the two
+    }
+
+    /// The certificate, for who needs it before the first connection does. Fails with the CA's refusal.
+    CompletionStage<MeshTls> get() {
+        return certificates.get(identity(mesh.current()));
     }
 
     private SpiffeId identity(MeshSnapshot snapshot) {

@@ -3,6 +3,7 @@ package io.loam.agent.workload;
 import io.loam.agent.pod.LocalPod;
 import io.loam.agent.zds.PodLifecycle;
 import io.loam.protocol.linux.Netns;
+import io.loam.protocol.zds.HeldListeners;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
 import io.loam.runtime.admin.Readiness;
 import io.loam.runtime.config.SocketConfig;
@@ -14,6 +15,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,6 +26,9 @@ import org.slf4j.LoggerFactory;
 public final class WorkloadProxies implements PodLifecycle {
     private static final Logger log = LoggerFactory.getLogger(WorkloadProxies.class);
     private static final String PENDING = "workload proxies";
+
+    /// Until the pods that were there at the start are served: whoever replaces an agent may end it only then.
+    private static final String LISTENERS = "listeners";
 
     private final SocketConfig sockets;
     private final Starter starter;
@@ -32,18 +39,22 @@ public final class WorkloadProxies implements PodLifecycle {
     /// Pods whose listeners could not be opened; their namespace is kept for the next try.
     private final Map<String, LocalPod> pending = new HashMap<>();
 
+    /// Of the pending ones, those that a privileged half which keeps listeners will offer again, with what
+    /// it keeps. A try of our own would open listeners beside those.
+    private final Set<String> offeredAgain = new HashSet<>();
+
     /// Named since the connection to the privileged half began; the rest goes when its snapshot is complete.
     private final Set<String> mentioned = new HashSet<>();
 
     private boolean draining;
 
     public WorkloadProxies(WorkloadServices services, Readiness readiness, PrometheusRegistry registry) {
-        this(services.sockets(), pod -> start(pod, services), readiness, registry);
+        this(services.sockets(), (pod, held) -> start(pod, services, held), readiness, registry);
     }
 
-    private static RunningProxy start(LocalPod pod, WorkloadServices services) throws IOException {
+    private static RunningProxy start(LocalPod pod, WorkloadServices services, HeldListeners held) throws IOException {
         var _ = PodPolicies.workOut(pod, services.inbound().mesh().current()); // not with its first connection
-        return WorkloadProxy.start(pod, services);
+        return WorkloadProxy.start(pod, services, held);
     }
 
     /// @param starter opens the listeners of a pod
@@ -52,6 +63,7 @@ public final class WorkloadProxies implements PodLifecycle {
         this.starter = starter;
         this.readiness = readiness;
         this.metrics = new WorkloadMetrics(registry);
+        readiness.pending(LISTENERS);
     }
 
     @Override
@@ -60,19 +72,38 @@ public final class WorkloadProxies implements PodLifecycle {
     }
 
     @Override
-    public synchronized void add(String uid, WorkloadInfo info, Netns netns) throws IOException {
-        mentioned.add(uid);
-        var running = active.get(uid);
-        if (running != null && running.pod().netnsInode() == netns.inode()) {
-            netns.close(); // told again what we know
-            return;
+    public synchronized @Nullable HeldListeners add(
+            String uid, WorkloadInfo info, Netns netns, @Nullable HeldListeners held) throws IOException {
+        try (var unused = held == null ? new HeldListeners() : held) { // what is not taken out is closed
+            mentioned.add(uid);
+            var known = unused.inodes();
+            var running = active.get(uid);
+            if (running != null && running.pod().netnsInode() == netns.inode()) {
+                netns.close(); // told again what we know
+                if (draining) {
+                    return null; // a successor has them, or will get them
+                }
+                if (!unused.isEmpty()) {
+                    running.adopt(unused);
+                }
+            } else {
+                leave(uid); // another namespace: the pod was restarted under its old UID
+                if (draining) {
+                    netns.close();
+                    throw new IOException("this agent is shutting down");
+                }
+                running = start(new LocalPod(uid, info, netns, sockets), unused, held != null);
+            }
+            return held == null ? null : unlessKept(running.listeners(), known);
         }
-        leave(uid); // another namespace: the pod was restarted under its old UID
-        if (draining) {
-            netns.close();
-            throw new IOException("this agent is shutting down");
+    }
+
+    private static @Nullable HeldListeners unlessKept(HeldListeners own, Set<Long> kept) {
+        if (own.inodes().equals(kept)) {
+            own.close();
+            return null;
         }
-        start(new LocalPod(uid, info, netns, sockets));
+        return own;
     }
 
     @Override
@@ -99,6 +130,7 @@ public final class WorkloadProxies implements PodLifecycle {
         if (waiting != null) {
             waiting.release();
         }
+        offeredAgain.remove(uid);
         count();
     }
 
@@ -108,27 +140,38 @@ public final class WorkloadProxies implements PodLifecycle {
         gone.addAll(pending.keySet());
         gone.removeAll(mentioned);
         gone.forEach(this::remove);
+        var accepts = active.values().stream().map(proxy -> proxy.accepts().toCompletableFuture());
+        var _ = CompletableFuture.allOf(accepts.toArray(CompletableFuture[]::new))
+                .thenRun(() -> readiness.done(LISTENERS));
         log.info("pods known active={} pending={} left={}", active.size(), pending.size(), gone.size());
     }
 
     @Override
     public synchronized void retryPending() {
         for (var pod : List.copyOf(pending.values())) {
+            if (offeredAgain.contains(pod.uid())) {
+                continue;
+            }
             pending.remove(pod.uid());
             try {
-                start(pod);
+                start(pod, new HeldListeners(), false);
             } catch (IOException | RuntimeException e) { // the other pods get their turn
                 log.warn("pod still pending pod={}", pod, e);
             }
         }
     }
 
-    private void start(LocalPod pod) throws IOException {
+    private RunningProxy start(LocalPod pod, HeldListeners held, boolean again) throws IOException {
         try {
-            active.put(pod.uid(), starter.start(pod));
+            var started = starter.start(pod, held);
+            active.put(pod.uid(), started);
             metrics.started.inc();
+            return started;
         } catch (IOException | RuntimeException e) {
             pending.put(pod.uid(), pod);
+            if (again) {
+                offeredAgain.add(pod.uid());
+            }
             throw e;
         } finally {
             count();
@@ -148,7 +191,7 @@ public final class WorkloadProxies implements PodLifecycle {
     /// The process ends: all pods stop accepting, none is taken on any more.
     public synchronized void drain() {
         draining = true;
-        active.values().forEach(RunningProxy::stop);
+        active.values().forEach(RunningProxy::drain);
     }
 
     /// New connections of a pod get new tunnels; those that are open stay where they are. Not for event loops.
@@ -183,15 +226,32 @@ public final class WorkloadProxies implements PodLifecycle {
 
     /// Opens the listeners of a pod.
     interface Starter {
+        /// @param held as for {@link RunningProxy#adopt}
         /// @throws IOException if they cannot be opened; the pod is still the caller's
-        RunningProxy start(LocalPod pod) throws IOException;
+        RunningProxy start(LocalPod pod, HeldListeners held) throws IOException;
     }
 
     /// A pod that is served.
     interface RunningProxy {
         LocalPod pod();
 
-        /// Nothing new is accepted, running connections go on. Does nothing the second time.
+        /// Accepts from these sockets as well, as far as it does not do so already.
+        ///
+        /// @param held what is taken is taken out; the rest stays the caller's
+        /// @throws IOException if one of them is not a listener of this pod
+        void adopt(HeldListeners held) throws IOException;
+
+        /// Descriptors of its own for all listeners, owned by the caller.
+        HeldListeners listeners() throws IOException;
+
+        /// Completes when connections are accepted, or never will be.
+        CompletionStage<Void> accepts();
+
+        /// The process ends: nothing new is accepted; what was accepted gets what it needs. Does nothing the second
+        /// time.
+        void drain();
+
+        /// The pod leaves: nothing new is accepted, running connections go on. Does nothing the second time.
         void stop();
 
         /// See {@link WorkloadProxies#retireTunnels}.

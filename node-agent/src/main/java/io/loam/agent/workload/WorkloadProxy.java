@@ -9,8 +9,11 @@ import io.loam.agent.outbound.OutboundPipeline;
 import io.loam.agent.pod.LocalPod;
 import io.loam.model.decision.ProxyPorts;
 import io.loam.model.failure.ErrorCode;
+import io.loam.protocol.linux.FileDescriptor;
+import io.loam.protocol.linux.ListeningSocket;
+import io.loam.protocol.zds.HeldListeners;
 import io.netty.bootstrap.ServerBootstrap;
-import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
@@ -20,6 +23,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,20 +34,29 @@ import org.slf4j.LoggerFactory;
 ///
 /// The kernel spreads new connections over the loops (SO_REUSEPORT); each connection then stays on the loop that
 /// accepted it, with everything it needs. Methods are called on the ZDS thread or on the thread that drains the
-/// process.
+/// process, under the lock of {@link WorkloadProxies}.
+///
+/// Listeners that the privileged half has kept (hazards P1, P4) are taken first, all of them: one that is
+/// open and that nobody accepts from would swallow its share of the connections. With another number of
+/// loops than the predecessor had, a loop gets several, or more are opened.
 public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     private static final Logger log = LoggerFactory.getLogger(WorkloadProxy.class);
 
     /// A burst of connections to a pod waits here rather than being refused; the kernel caps it at `somaxconn`.
     private static final int BACKLOG = 4096;
 
+    private static final List<Integer> PORTS =
+            List.of(ProxyPorts.HBONE, ProxyPorts.INBOUND_PLAINTEXT, ProxyPorts.OUTBOUND);
+
     private final LocalPod pod;
     private final PodCertificate certificate;
     private final WorkloadServices services;
     private final PodTunnelPools pools;
     private final InboundTunnels tunnels = new InboundTunnels();
-    private final List<Channel> listeners = new ArrayList<>();
+    private final List<Listener> listeners = new ArrayList<>();
+    private final AcceptGate gate;
     private @Nullable PodDns dns;
+    private boolean drained;
     private boolean stopped;
 
     private WorkloadProxy(LocalPod pod, WorkloadServices services) {
@@ -57,20 +71,27 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
                 limits(),
                 services.pools(),
                 services.inbound().hbone());
+        gate = AcceptGate.of(
+                pod,
+                services.loops().control().next(),
+                services.inbound().mesh().whole(),
+                certificate::get,
+                AcceptGate.LIMIT);
     }
 
-    /// Opens the listeners; returns when all of them take connections. On failure none is left and the pod is still
-    /// the caller's.
+    /// Opens the listeners; when it returns the kernel completes connections, which are accepted when the {@link
+    /// AcceptGate} opens. On failure none is left and the pod is still the caller's.
     ///
+    /// @param held as for {@link #adopt}
     /// @throws IOException with the port and the reason
-    static WorkloadProxy start(LocalPod pod, WorkloadServices services) throws IOException {
+    static WorkloadProxy start(LocalPod pod, WorkloadServices services, HeldListeners held) throws IOException {
         var proxy = new WorkloadProxy(pod, services);
         try {
-            for (var loop : services.loops().workers()) {
-                proxy.listen(loop, ProxyPorts.HBONE, new InboundPipeline(pod, services.inbound(), proxy.tunnels));
-                proxy.listen(loop, ProxyPorts.INBOUND_PLAINTEXT, new PlaintextPipeline(pod, services.inbound()));
-                proxy.listen(
-                        loop, ProxyPorts.OUTBOUND, new OutboundPipeline(pod, services.outbound(), proxy.pools::of));
+            proxy.adopt(held);
+            for (var port : PORTS) {
+                while (proxy.count(port) < services.loops().workers().size()) {
+                    proxy.open(port);
+                }
             }
             if (services.dns() != null) {
                 proxy.dns = PodDns.start(pod, services.dns(), services.loops().workers());
@@ -84,24 +105,117 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
         return proxy;
     }
 
-    private void listen(EventLoop loop, int port, ChannelHandler pipeline) throws IOException {
-        EpollServerSocketChannel socket = pod.sockets().listener();
-        var bound = new ServerBootstrap()
-                .group(loop, loop)
-                .channelFactory(() -> socket)
+    @Override
+    public void adopt(HeldListeners held) throws IOException {
+        pod.requireListening(held);
+        var own = ownInodes();
+        int adopted = 0;
+        for (var port : PORTS) {
+            for (var socket : held.on(port)) {
+                if (own.contains(socket.inode())) {
+                    continue;
+                }
+                if (ListeningSocket.isIpv6(socket) != services.sockets().ipv6()) {
+                    log.info("pod={} listener of another family is replaced port={}", pod, port);
+                    continue;
+                }
+                adopt(port, socket);
+                adopted++;
+            }
+        }
+        if (adopted > 0) {
+            log.info("listeners taken over pod={} listeners={}", pod, adopted);
+        }
+    }
+
+    private Set<Long> ownInodes() throws IOException {
+        try (var own = listeners()) {
+            return own.inodes();
+        }
+    }
+
+    private void adopt(int port, FileDescriptor socket) throws IOException {
+        var loop = nextLoop(port);
+        var listener = pod.sockets().adopted(socket);
+        var registered = bootstrap(loop, port, listener).register().awaitUninterruptibly();
+        if (!registered.isSuccess()) {
+            throw failed(port, registered);
+        }
+        hold(port, listener);
+    }
+
+    private void open(int port) throws IOException {
+        var listener = pod.sockets().listener();
+        var bound = bootstrap(nextLoop(port), port, listener)
                 .option(ChannelOption.SO_BACKLOG, BACKLOG)
-                .handler(services.acceptPause())
-                .childHandler(pipeline)
                 .bind(new InetSocketAddress(wildcard(), port))
                 .awaitUninterruptibly();
         if (!bound.isSuccess()) {
-            throw new IOException(
-                    "pod " + pod + ": cannot listen on port " + port + ": "
-                            + bound.cause().getMessage(),
-                    bound.cause());
+            throw failed(port, bound);
         }
-        listeners.add(bound.channel());
+        hold(port, listener);
+    }
+
+    private IOException failed(int port, ChannelFuture future) {
+        return new IOException(
+                "pod " + pod + ": cannot listen on port " + port + ": "
+                        + future.cause().getMessage(),
+                future.cause());
+    }
+
+    private ServerBootstrap bootstrap(EventLoop loop, int port, EpollServerSocketChannel listener) {
+        return new ServerBootstrap()
+                .group(loop, loop)
+                .channelFactory(() -> listener)
+                .option(ChannelOption.AUTO_READ, false) // the gate's to switch on
+                .handler(services.acceptPause())
+                .childHandler(pipeline(port));
+    }
+
+    private ChannelHandler pipeline(int port) {
+        return switch (port) {
+            case ProxyPorts.HBONE -> new InboundPipeline(pod, services.inbound(), tunnels);
+            case ProxyPorts.INBOUND_PLAINTEXT -> new PlaintextPipeline(pod, services.inbound());
+            case ProxyPorts.OUTBOUND -> new OutboundPipeline(pod, services.outbound(), pools::of);
+            default -> throw new IllegalArgumentException("port: " + port + " (expected: one of " + PORTS + ")");
+        };
+    }
+
+    /// In turn, each port by itself.
+    private EventLoop nextLoop(int port) {
+        var loops = services.loops().workers();
+        return loops.get(count(port) % loops.size());
+    }
+
+    private int count(int port) {
+        return (int)
+                listeners.stream().filter(listener -> listener.port == port).count();
+    }
+
+    private void hold(int port, EpollServerSocketChannel listener) {
+        listeners.add(new Listener(port, listener));
         limits().holdListener();
+        gate.add(listener);
+    }
+
+    /// As many of each port as fit into one message: with more loops than that, the rest is not kept.
+    @Override
+    public HeldListeners listeners() throws IOException {
+        var duplicates = new HeldListeners();
+        try {
+            for (var port : PORTS) {
+                var ofPort = listeners.stream().filter(listener -> listener.port == port);
+                for (var listener :
+                        ofPort.limit(HeldListeners.MAX / PORTS.size()).toList()) {
+                    var number = listener.socket.fd().intValue();
+                    duplicates.add(port, FileDescriptor.duplicate(number));
+                }
+            }
+            return duplicates;
+        } catch (IOException | RuntimeException e) {
+            duplicates.close();
+            throw e;
+        }
     }
 
     private ConnectionLimits limits() {
@@ -112,20 +226,34 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
         return InetAddress.getByAddress(new byte[services.sockets().ipv6() ? 16 : 4]);
     }
 
-    /// The pod left, or the process ends: nothing new is accepted, peers are told to open no more streams, and
-    /// running connections live until they end. Does nothing the second time.
+    @Override
+    public CompletionStage<Void> accepts() {
+        return gate.opened();
+    }
+
+    /// Peers are told to open no more streams, and running connections live until they end. The certificate stays: a
+    /// connection that was accepted a moment ago may still have to dial its tunnel (hazard P1).
+    @Override
+    public void drain() {
+        if (drained) {
+            return;
+        }
+        drained = true;
+        closeListeners();
+        tunnels.drain();
+        pools.drain();
+        LeavingPod.watch(pod, services.loops().control().next(), this::abort);
+    }
+
     @Override
     public void stop() {
         if (stopped) {
             return;
         }
         stopped = true;
-        closeListeners();
-        tunnels.drain();
-        pools.drain();
+        drain();
         certificate.drop();
         log.info("pod left pod={}", pod);
-        LeavingPod.watch(pod, services.loops().control().next(), this::abort);
     }
 
     /// The pod does not run any more: nobody is at the other end of its connections.
@@ -135,9 +263,14 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
         pools.close();
     }
 
+    /// Out of epoll first: others may have the socket open as well, and then closing our descriptor does not
+    /// take it out (epoll(7), question 6), so that our loop would be woken up by connections of our
+    /// successor.
     private void closeListeners() {
+        gate.close();
         listeners.forEach(listener -> {
-            listener.close().awaitUninterruptibly();
+            listener.socket.deregister().awaitUninterruptibly();
+            listener.socket.close().awaitUninterruptibly();
             limits().giveListener();
         });
         listeners.clear();
@@ -155,4 +288,6 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     public LocalPod pod() {
         return pod;
     }
+
+    private record Listener(int port, EpollServerSocketChannel socket) {}
 }

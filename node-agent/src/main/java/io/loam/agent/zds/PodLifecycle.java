@@ -1,8 +1,10 @@
 package io.loam.agent.zds;
 
 import io.loam.protocol.linux.Netns;
+import io.loam.protocol.zds.HeldListeners;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 
 /// What the privileged half asks for. All methods are called on the ZDS thread, a platform thread, and may block.
 public interface PodLifecycle {
@@ -12,8 +14,13 @@ public interface PodLifecycle {
     /// Takes a pod into the mesh. Idempotent for the same namespace; another one replaces the old instance.
     ///
     /// @param netns passes into the ownership of the callee, whatever happens
-    /// @throws IOException if its listeners cannot be opened; the pod stays pending
-    void add(String uid, WorkloadInfo info, Netns netns) throws IOException;
+    /// @param held the pod's listeners that the privileged half keeps, perhaps none yet; null if it keeps
+    ///     none. Passes into the ownership of the callee, whatever happens
+    /// @return what the privileged half is to keep instead, owned by the caller; null if nothing changes
+    /// @throws IOException if its listeners cannot be opened, or if one of `held` is not what it is said to
+    ///     be; the pod stays pending
+    @Nullable
+    HeldListeners add(String uid, WorkloadInfo info, Netns netns, @Nullable HeldListeners held) throws IOException;
 
     /// Keeps the instance there is.
     ///

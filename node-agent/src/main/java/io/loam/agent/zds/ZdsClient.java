@@ -1,5 +1,6 @@
 package io.loam.agent.zds;
 
+import io.loam.protocol.zds.HeldListeners;
 import io.loam.protocol.zds.ZdsProtocolException;
 import io.loam.protocol.zds.ZdsProxySession;
 import io.loam.protocol.zds.ZdsProxySession.Incoming;
@@ -105,9 +106,18 @@ public final class ZdsClient implements AutoCloseable {
                 case Incoming.Nothing _ -> {
                     pods.retryPending(); // says nothing: unsolicited bytes would end the session
                 }
-                case Incoming.Add(var uid, var info, var netns) -> answer(open, () -> pods.add(uid, info, netns));
-                case Incoming.Keep(var uid) -> answer(open, () -> pods.keep(uid));
-                case Incoming.Del(var uid) -> answer(open, () -> pods.remove(uid));
+                case Incoming.Add(var uid, var info, var netns, var held) ->
+                    answer(open, () -> pods.add(uid, info, netns, held));
+                case Incoming.Keep(var uid) ->
+                    answer(open, () -> {
+                        pods.keep(uid);
+                        return null;
+                    });
+                case Incoming.Del(var uid) ->
+                    answer(open, () -> {
+                        pods.remove(uid);
+                        return null;
+                    });
                 case Incoming.SnapshotSent _ -> {
                     pods.snapshotComplete();
                     backoff.reset();
@@ -119,24 +129,30 @@ public final class ZdsClient implements AutoCloseable {
     }
 
     private static void answer(ZdsProxySession open, Step step) throws IOException {
-        String error = null;
+        HeldListeners toKeep;
         try {
-            step.run();
+            toKeep = step.run();
         } catch (IOException e) {
-            error = String.valueOf(e.getMessage());
-            log.warn("request refused error={}", error);
+            log.warn("request refused error={}", e.getMessage());
+            open.refuse(String.valueOf(e.getMessage()));
+            return;
         } catch (RuntimeException e) { // one pod that trips a bug must not keep the others of the node out
-            error = "error in the node proxy: " + e;
             log.error("request of the privileged half failed", e);
+            open.refuse("error in the node proxy: " + e);
+            return;
         }
-        if (error == null) {
+        if (toKeep == null) {
             open.ack();
         } else {
-            open.refuse(error);
+            try (toKeep) {
+                open.handOver(toKeep);
+            }
         }
     }
 
     private interface Step {
-        void run() throws IOException;
+        /// @return what the privileged half is to keep from now on, null if nothing changes
+        @Nullable
+        HeldListeners run() throws IOException;
     }
 }

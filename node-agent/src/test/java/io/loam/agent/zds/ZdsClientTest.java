@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.loam.protocol.linux.FileDescriptor;
 import io.loam.protocol.linux.Netns;
 import io.loam.protocol.linux.SeqPacketServer;
+import io.loam.protocol.zds.HeldListeners;
 import io.loam.protocol.zds.ZdsAgentSession;
 import io.loam.protocol.zds.ZdsRequest.Add;
 import io.loam.protocol.zds.ZdsRequest.Del;
@@ -126,7 +127,9 @@ class ZdsClientTest {
 
     private static String add(ZdsAgentSession privileged, String uid) throws IOException {
         try (var netns = FileDescriptor.open(Path.of("/proc/self/ns/net"))) {
-            return privileged.add(new Add(uid, new WorkloadInfo("cart-1", "shop", "cart")), netns);
+            return privileged
+                    .add(new Add(uid, new WorkloadInfo("cart-1", "shop", "cart")), netns, new HeldListeners())
+                    .error();
         }
     }
 
@@ -146,9 +149,14 @@ class ZdsClientTest {
         }
 
         @Override
-        public void add(String uid, WorkloadInfo info, Netns netns) throws IOException {
+        public @Nullable HeldListeners add(String uid, WorkloadInfo info, Netns netns, @Nullable HeldListeners held)
+                throws IOException {
             netns.close();
+            if (held != null) {
+                held.close();
+            }
             record("add " + uid + " " + info.namespace() + "/" + info.name() + " " + info.serviceAccount());
+            return null;
         }
 
         @Override

@@ -10,6 +10,7 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.unix.UnixChannelOption;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpContentCompressor;
@@ -38,6 +39,11 @@ public final class HttpEndpoint implements AutoCloseable {
     private static final int LARGEST_REQUEST_BYTES = 64 * 1024;
     private static final int IDLE_SECONDS = 60;
 
+    /// Who answers: while one agent replaces another, both listen on the port.
+    private static final String PROCESS_HEADER = "x-agent-pid";
+
+    private static final long PROCESS = ProcessHandle.current().pid();
+
     private final Channel listener;
 
     private HttpEndpoint(Channel listener) {
@@ -53,6 +59,7 @@ public final class HttpEndpoint implements AutoCloseable {
                 .group(group)
                 .channel(EpollServerSocketChannel.class)
                 .option(ChannelOption.SO_REUSEADDR, true)
+                .option(UnixChannelOption.SO_REUSEPORT, true) // for a successor, which starts while we serve
                 .childHandler(new ChannelInitializer<>() {
                     @Override
                     protected void initChannel(Channel ch) {
@@ -77,9 +84,11 @@ public final class HttpEndpoint implements AutoCloseable {
         return (InetSocketAddress) listener.localAddress();
     }
 
+    /// Takes no more connections; requests under way are answered. Waits for its loop, so not to be called
+    /// on it.
     @Override
     public void close() {
-        listener.close();
+        listener.close().awaitUninterruptibly();
     }
 
     private static final class RouteHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
@@ -125,7 +134,8 @@ public final class HttpEndpoint implements AutoCloseable {
                     new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.valueOf(reply.status()), body);
             response.headers()
                     .set(HttpHeaderNames.CONTENT_TYPE, reply.contentType())
-                    .set(HttpHeaderNames.CONTENT_LENGTH, bytes.length);
+                    .set(HttpHeaderNames.CONTENT_LENGTH, bytes.length)
+                    .set(PROCESS_HEADER, PROCESS);
             HttpUtil.setKeepAlive(response, keepAlive);
             var sent = ctx.writeAndFlush(response);
             if (!keepAlive) {

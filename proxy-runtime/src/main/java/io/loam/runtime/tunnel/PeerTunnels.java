@@ -21,6 +21,7 @@ final class PeerTunnels {
     private final ArrayDeque<Checkout> waiting = new ArrayDeque<>();
     private @Nullable Dial dial;
     private boolean serving;
+    private boolean draining;
 
     /// @param whenUnused is given this object when it has no tunnel, no dial and nobody who waits; it is not asked any
     ///     more afterwards
@@ -110,6 +111,9 @@ final class PeerTunnels {
         var _ = tunnel.channel().closeFuture().addListener(_ -> remove(pooled));
         pooled.watchIdle();
         serve();
+        if (draining) {
+            pooled.drain();
+        }
     }
 
     void onDialFailed(OpenFailure failure) {
@@ -155,21 +159,18 @@ final class PeerTunnels {
         List.copyOf(tunnels).forEach(PooledTunnel::drain);
     }
 
+    /// Whoever waits gets its tunnel, and so does who comes late; no tunnel is kept for others.
     void drain() {
-        refuseWaiting();
+        draining = true;
         List.copyOf(tunnels).forEach(PooledTunnel::drain);
     }
 
     void close() {
-        refuseWaiting();
-        List.copyOf(tunnels).forEach(PooledTunnel::close);
-    }
-
-    private void refuseWaiting() {
         if (dial != null) {
             dial.cancel();
             dial = null;
         }
         failWaiting(new OpenFailure.PoolClosed());
+        List.copyOf(tunnels).forEach(PooledTunnel::close);
     }
 }

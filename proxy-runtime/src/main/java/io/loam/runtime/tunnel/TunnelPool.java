@@ -17,6 +17,7 @@ import java.util.Map;
 public final class TunnelPool implements StreamSource, AutoCloseable {
     private final PoolParts parts;
     private final Map<TunnelKey, PeerTunnels> peers = new HashMap<>();
+    private boolean draining;
     private boolean closed;
 
     /// @param loop owns the pool and every tunnel in it; all methods are called on it
@@ -57,7 +58,15 @@ public final class TunnelPool implements StreamSource, AutoCloseable {
     }
 
     private PeerTunnels peer(TunnelKey key) {
-        return peers.computeIfAbsent(key, _ -> new PeerTunnels(key, parts, unused -> peers.remove(key, unused)));
+        return peers.computeIfAbsent(key, this::newPeer);
+    }
+
+    private PeerTunnels newPeer(TunnelKey key) {
+        var peer = new PeerTunnels(key, parts, unused -> peers.remove(key, unused));
+        if (draining) {
+            peer.drain();
+        }
+        return peer;
     }
 
     /// Tunnels that are connected, draining ones included.
@@ -83,9 +92,10 @@ public final class TunnelPool implements StreamSource, AutoCloseable {
         List.copyOf(peers.values()).forEach(PeerTunnels::retire);
     }
 
-    /// Streams finish, then their tunnels close. New streams are refused, and so is whoever waits.
+    /// No connections are accepted any more: streams finish, then their tunnels close. Connections that were
+    /// accepted before, and wait for a tunnel or have yet to ask for one, still get it (hazard P1).
     public void drain() {
-        closed = true;
+        draining = true;
         List.copyOf(peers.values()).forEach(PeerTunnels::drain);
     }
 

@@ -71,9 +71,11 @@ final class MeshAssembly {
         }
         held.put(type, after); // not earlier: what is said to be held and is not in the mesh never comes again
         heard.add(type);
-        if (heard.size() == ResourceType.values().length
-                && mesh.version() > view.current().version()) {
-            view.publish(mesh);
+        if (heard.size() == ResourceType.values().length) {
+            if (mesh.version() > view.current().version()) {
+                view.publish(mesh);
+            }
+            view.becameWhole(); // an empty one is whole as well
         }
         return reading.problems();
     }

@@ -10,6 +10,7 @@ import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpResponse;
@@ -191,10 +192,39 @@ class AdminTest {
     }
 
     @Test
-    void aTakenPortIsAnErrorThatNamesIt() {
-        int port = endpoint.address().getPort();
+    void aTakenPortIsAnErrorThatNamesIt() throws Exception {
+        try (var other = new ServerSocket(0, 1, InetAddress.ofLiteral("127.0.0.1"))) {
+            int port = other.getLocalPort();
 
-        assertThatThrownBy(() -> open(port)).isInstanceOf(IOException.class).hasMessageContaining("127.0.0.1:" + port);
+            assertThatThrownBy(() -> open(port))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("127.0.0.1:" + port);
+        }
+    }
+
+    /// Hazard P1: the agent that takes over starts while its predecessor is still there.
+    @Test
+    void aSuccessorListensBesideUsAndAnswersWhenWeHaveClosed() throws Exception {
+        var former = endpoint;
+        endpoint = open(former.address().getPort());
+
+        former.close();
+
+        assertThat(get("/healthz/ready").status()).isEqualTo(200);
+    }
+
+    @Test
+    void saysWhichProcessAnswers() throws Exception {
+        try (var client = HttpClient.newHttpClient()) {
+            var answer = client.send(
+                    java.net.http.HttpRequest.newBuilder(URI.create(
+                                    "http://127.0.0.1:" + endpoint.address().getPort() + "/healthz/ready"))
+                            .build(),
+                    HttpResponse.BodyHandlers.ofString());
+
+            assertThat(answer.headers().firstValue("x-agent-pid"))
+                    .contains(Long.toString(ProcessHandle.current().pid()));
+        }
     }
 
     private HttpReply get(String path) throws Exception {

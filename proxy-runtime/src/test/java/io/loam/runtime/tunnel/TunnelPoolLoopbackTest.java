@@ -155,6 +155,27 @@ class TunnelPoolLoopbackTest {
         assertThat(mesh.handshakes).hasValue(10);
     }
 
+    /// Hazard P1: what was accepted before the process drains is served, wherever it was on its way.
+    @Test
+    void aDrainingPoolServesWhoWaitsAndWhoComesLateAndKeepsNoTunnel() throws Exception {
+        var waiting = new Outcome();
+        mesh.clientLoop().execute(() -> {
+            var _ = mesh.pool().open(mesh.key(), ConnectRequest.to("10.0.0.7:8080"), waiting);
+            mesh.pool().drain();
+        });
+
+        var waited = get(waiting);
+        var late = get(open(mesh.key()));
+
+        assertThat(late.tunnel()).isNotSameAs(waited.tunnel());
+        mesh.clientLoop().execute(() -> {
+            waited.stream().reset(8);
+            late.stream().reset(8);
+        });
+        await(() ->
+                !waited.tunnel().channel().isOpen() && !late.tunnel().channel().isOpen());
+    }
+
     @Test
     void aStreamThatEndsMakesRoomForAnother() throws Exception {
         var first = open(100, mesh.key());

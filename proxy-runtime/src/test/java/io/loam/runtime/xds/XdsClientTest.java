@@ -149,6 +149,23 @@ class XdsClientTest {
         assertThat(readiness.isReady()).isTrue();
     }
 
+    /// Whoever waits for a mesh to decide by waits for both types, and for no more where there is nothing to say.
+    @Test
+    void anEmptyMeshIsWholeWhenBothTypesWereHeard() throws Exception {
+        start();
+        var stream = connected();
+        var whole = view.whole().toCompletableFuture();
+
+        stream.send(policies("n1"));
+        stream.request();
+        assertThat(whole).isNotDone();
+
+        stream.send(addresses("n2"));
+        stream.request();
+        assertThat(whole).isCompleted();
+        assertThat(published).isEmpty();
+    }
+
     @Test
     void aResponseBecomesOneSnapshotAndAnAck() throws Exception {
         start();

@@ -23,6 +23,23 @@ public final class FileDescriptor implements AutoCloseable {
         return new FileDescriptor(Libc.open(path.toString(), Libc.O_RDONLY | Libc.O_CLOEXEC));
     }
 
+    /// A second descriptor of the same open file, close-on-exec.
+    ///
+    /// @param number open for as long as this call lasts; stays its owner's
+    public static FileDescriptor duplicate(int number) throws IOException {
+        return new FileDescriptor(Libc.duplicate(number));
+    }
+
+    /// Gives the descriptor away: this object counts as closed, the descriptor stays open.
+    ///
+    /// @return the number, which somebody else has to close
+    public int detach() {
+        if (!closed.compareAndSet(false, true)) {
+            throw new IllegalStateException("descriptor " + number + " is closed");
+        }
+        return number;
+    }
+
     /// The number, for another system call. It stays valid until {@link #close}.
     public int number() {
         if (closed.get()) {
@@ -45,7 +62,8 @@ public final class FileDescriptor implements AutoCloseable {
         return closed.get();
     }
 
-    /// The inode behind the descriptor; for a namespace the number that identifies it while it exists.
+    /// The inode behind the descriptor; for a namespace or a socket the number that identifies it while it
+    /// exists.
     public long inode() {
         try {
             return (long) Files.getAttribute(Path.of("/proc/self/fd/" + number()), "unix:ino");

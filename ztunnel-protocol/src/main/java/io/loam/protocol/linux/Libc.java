@@ -1,5 +1,6 @@
 package io.loam.protocol.linux;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
@@ -38,6 +39,14 @@ final class Libc {
     static final short POLLIN = 1;
     static final short POLLOUT = 4;
     static final int RLIMIT_NOFILE = 7;
+    static final int AF_INET6 = 10;
+    static final int IPPROTO_TCP = 6;
+    static final int SO_PEERCRED = 17;
+    static final int SO_ACCEPTCONN = 30;
+    static final int SO_PROTOCOL = 38;
+    static final int SO_DOMAIN = 39;
+    static final int F_DUPFD_CLOEXEC = 1030;
+    static final long SIOCGSKNS = 0x894C; // a descriptor of the namespace that a socket belongs to
 
     static final int ENOENT = 2;
     static final int EINTR = 4;
@@ -51,7 +60,7 @@ final class Libc {
     /// each
     /// kind of signature at run time, some 10 ms of an agent's start for each.
     private static final MethodHandle CALL = LINKER.downcallHandle(
-            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
             Linker.Option.captureCallState("errno"));
 
     private static final MemorySegment OPEN = symbol("open");
@@ -67,6 +76,10 @@ final class Libc {
     private static final MemorySegment SENDMSG = symbol("sendmsg");
     private static final MemorySegment RECVMSG = symbol("recvmsg");
     private static final MemorySegment DUP3 = symbol("dup3");
+    private static final MemorySegment FCNTL = symbol("fcntl");
+    private static final MemorySegment IOCTL = symbol("ioctl");
+    private static final MemorySegment GETSOCKOPT = symbol("getsockopt");
+    private static final MemorySegment GETSOCKNAME = symbol("getsockname");
     private static final MemorySegment GETRLIMIT = symbol("getrlimit");
     private static final MemorySegment SETRLIMIT = symbol("setrlimit");
     private static final MemorySegment STRERROR = symbol("strerror");
@@ -132,6 +145,34 @@ final class Libc {
         callInt("dup3", DUP3, from, to, O_CLOEXEC, 0);
     }
 
+    /// @return a second descriptor of the same open file, close-on-exec
+    static int duplicate(int fd) throws LinuxException {
+        return callInt("fcntl F_DUPFD_CLOEXEC", FCNTL, fd, F_DUPFD_CLOEXEC, 0, 0);
+    }
+
+    /// @return a descriptor of the network namespace that the socket belongs to; needs NET_ADMIN there
+    static int socketNamespace(int fd) throws LinuxException {
+        return callInt("ioctl SIOCGSKNS", IOCTL, fd, SIOCGSKNS, 0, 0);
+    }
+
+    /// @param value is filled; options shorter than it leave its rest alone
+    static void getsockopt(int fd, int level, int option, MemorySegment value) throws LinuxException {
+        try (var arena = Arena.ofConfined()) {
+            var state = arena.allocate(STATE);
+            var length = arena.allocateFrom(JAVA_INT, (int) value.byteSize());
+            var result = (int) invoke(GETSOCKOPT, state, fd, level, option, value.address(), length.address());
+            checked(result, state, "getsockopt");
+        }
+    }
+
+    /// @param address is filled as far as it goes
+    static void getsockname(int fd, MemorySegment address) throws LinuxException {
+        try (var arena = Arena.ofConfined()) {
+            var length = arena.allocateFrom(JAVA_INT, (int) address.byteSize());
+            callInt("getsockname", GETSOCKNAME, fd, address.address(), length.address(), 0);
+        }
+    }
+
     static void getrlimit(int resource, MemorySegment limits) throws LinuxException {
         callInt("getrlimit", GETRLIMIT, resource, limits.address(), 0, 0);
     }
@@ -176,13 +217,17 @@ final class Libc {
     }
 
     private static long invoke(MemorySegment function, MemorySegment state, long a, long b, long c, long d) {
+        return invoke(function, state, a, b, c, d, 0);
+    }
+
+    private static long invoke(MemorySegment function, MemorySegment state, long a, long b, long c, long d, long e) {
         try {
-            return (long) CALL.invokeExact(function, state, a, b, c, d);
-        } catch (RuntimeException | Error e) {
-            throw e;
-        } catch (Throwable e) {
+            return (long) CALL.invokeExact(function, state, a, b, c, d, e);
+        } catch (RuntimeException | Error failure) {
+            throw failure;
+        } catch (Throwable failure) {
             throw new IllegalStateException(
-                    "native call", e); // method handles declare it, functions of C throw nothing
+                    "native call", failure); // method handles declare it, functions of C throw nothing
         }
     }
 

@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// A connected Unix socket that keeps message boundaries (SOCK_SEQPACKET) and can hand over open descriptors with a
 /// message (SCM_RIGHTS, unix(7)).
@@ -20,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 /// Blocking, so for platform threads: a virtual thread would hold its carrier while it waits. One thread may send while
 /// another receives. {@link #close} wakes both.
 public final class SeqPacketSocket implements AutoCloseable {
-    /// More than one descriptor is a protocol error everywhere we use this; room for a few, so that they can be closed.
-    private static final int MAX_DESCRIPTORS = 8;
+    /// What the kernel lets one message carry (SCM_MAX_FD, unix(7)).
+    public static final int MAX_DESCRIPTORS = 253;
 
     // struct msghdr, 64 bit: name 0, namelen 8, iov 16, iovlen 24, control 32, controllen 40, flags 48
     private static final long MSGHDR_BYTES = 56;
@@ -54,18 +53,21 @@ public final class SeqPacketSocket implements AutoCloseable {
 
     /// Sends one message.
     ///
-    /// @param passed travels along as a copy; stays the caller's
+    /// @param passed travel along as copies, {@link #MAX_DESCRIPTORS} at most; stay the caller's
     /// @throws IOException if the message does not leave within `timeout` or the other side has gone
-    public void send(byte[] message, @Nullable FileDescriptor passed, Duration timeout) throws IOException {
+    public void send(byte[] message, List<FileDescriptor> passed, Duration timeout) throws IOException {
         var deadlineNanos = System.nanoTime() + timeout.toNanos();
         try (var arena = Arena.ofConfined()) {
             var header = header(arena, arena.allocateFrom(JAVA_BYTE, message));
-            if (passed != null) {
-                var control = arena.allocate(cmsgSpace(1), 8);
-                control.set(JAVA_LONG, 0, CMSG_HEADER_BYTES + Integer.BYTES);
+            if (!passed.isEmpty()) {
+                var control = arena.allocate(cmsgSpace(passed.size()), 8);
+                control.set(JAVA_LONG, 0, CMSG_HEADER_BYTES + (long) passed.size() * Integer.BYTES);
                 control.set(JAVA_INT, 8, Libc.SOL_SOCKET);
                 control.set(JAVA_INT, 12, Libc.SCM_RIGHTS);
-                control.set(JAVA_INT, CMSG_HEADER_BYTES, passed.number());
+                for (int i = 0; i < passed.size(); i++) {
+                    var number = passed.get(i).number();
+                    control.set(JAVA_INT, CMSG_HEADER_BYTES + (long) i * Integer.BYTES, number);
+                }
                 header.set(ADDRESS, MSG_CONTROL, control);
                 header.set(JAVA_LONG, MSG_CONTROLLEN, control.byteSize());
             }
@@ -89,7 +91,8 @@ public final class SeqPacketSocket implements AutoCloseable {
     /// Waits for one message.
     ///
     /// @param maxBytes longest message to accept
-    /// @throws IOException also if a message is longer than `maxBytes` or brings more than a few descriptors
+    /// @throws IOException also if a message is longer than `maxBytes` or brings more descriptors than can
+    ///     be taken
     public Received receive(int maxBytes, Duration timeout) throws IOException {
         var deadlineNanos = System.nanoTime() + timeout.toNanos();
         while (true) {
@@ -126,7 +129,7 @@ public final class SeqPacketSocket implements AutoCloseable {
             throw new IOException(
                     (flags & Libc.MSG_TRUNC) != 0
                             ? "message longer than " + body.byteSize() + " bytes"
-                            : "message with more than " + MAX_DESCRIPTORS + " descriptors");
+                            : "message with more descriptors than this process may open");
         }
         if (length == 0 && descriptors.isEmpty()) {
             // recv(2): an empty message and the end look alike; none of our protocols has empty messages to ask for.
@@ -167,6 +170,16 @@ public final class SeqPacketSocket implements AutoCloseable {
         return CMSG_HEADER_BYTES + (((long) descriptors * Integer.BYTES + 7) & ~7L);
     }
 
+    /// The process at the other end, as the kernel noted it when the connection was made (SO_PEERCRED,
+    /// unix(7)).
+    public long peerPid() throws IOException {
+        try (var arena = Arena.ofConfined()) {
+            var credentials = arena.allocate(3 * Integer.BYTES, 4); // struct ucred: pid, uid, gid
+            Libc.getsockopt(descriptor.requireOpen(), Libc.SOL_SOCKET, Libc.SO_PEERCRED, credentials);
+            return credentials.get(JAVA_INT, 0);
+        }
+    }
+
     /// Ends both directions, wakes whoever waits, and closes.
     @Override
     public void close() {
@@ -184,7 +197,7 @@ public final class SeqPacketSocket implements AutoCloseable {
 
     /// What {@link #receive} found.
     public sealed interface Received {
-        /// @param descriptors pass into the ownership of the receiver, usually none or one
+        /// @param descriptors pass into the ownership of the receiver
         @SuppressWarnings("ArrayRecordComponent") // read once by its receiver, never compared
         record Message(byte[] bytes, List<FileDescriptor> descriptors) implements Received {}
 

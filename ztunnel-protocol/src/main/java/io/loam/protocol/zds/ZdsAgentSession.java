@@ -9,6 +9,9 @@ import io.loam.protocol.zds.ZdsRequest.Keep;
 import io.loam.protocol.zds.ZdsRequest.SnapshotSent;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The privileged half's end of one connection from a node proxy: strict request and ack, one outstanding.
 ///
@@ -23,6 +26,7 @@ public final class ZdsAgentSession implements AutoCloseable {
     private static final Duration LIVENESS_READ = Duration.ofMillis(10);
 
     private final SeqPacketSocket socket;
+    private boolean handsOver;
 
     /// @param socket just accepted; passes into the ownership of this object
     public ZdsAgentSession(SeqPacketSocket socket) {
@@ -31,15 +35,50 @@ public final class ZdsAgentSession implements AutoCloseable {
 
     /// The proxy speaks first.
     public void awaitHello() throws IOException {
-        ZdsCodec.requireHello(next("hello"));
+        handsOver = ZdsCodec.requireHello(bytes("hello"));
+    }
+
+    /// Whether the proxy has said that it hands over its listeners. To be asked after {@link #awaitHello}.
+    public boolean handsOver() {
+        return handsOver;
+    }
+
+    /// The process at the other end.
+    public long peerPid() throws IOException {
+        return socket.peerPid();
     }
 
     /// @param netns stays the caller's
-    /// @return the proxy's error, "" if it accepted
-    public String add(Add add, FileDescriptor netns) throws IOException {
-        socket.send(ZdsCodec.encode(add), netns, DEADLINE);
-        return ZdsCodec.decodeAck(next("ack of add " + add.uid()));
+    /// @param held what is kept for the pod, perhaps nothing; stays the caller's. A proxy that does not hand
+    ///     over listeners is not told of them
+    public AddAnswer add(Add add, FileDescriptor netns, HeldListeners held) throws IOException {
+        var passed = new ArrayList<>(List.of(netns));
+        var said = add;
+        if (handsOver) {
+            said = new Add(add.uid(), add.workload(), held.groups());
+            passed.addAll(held.descriptors());
+        }
+        socket.send(ZdsCodec.encode(said), passed, DEADLINE);
+        var what = "ack of add " + add.uid();
+        var message = next(what);
+        try {
+            var answer = ZdsCodec.decodeAck(message.bytes());
+            var groups = answer.listeners();
+            if (groups != null && !handsOver) {
+                throw new ZdsProtocolException(what + ": listeners that nobody asked for");
+            }
+            var listeners = HeldListeners.of(groups == null ? List.of() : groups, message.descriptors());
+            return new AddAnswer(answer.error(), groups == null ? null : listeners);
+        } catch (IOException | RuntimeException e) {
+            message.descriptors().forEach(FileDescriptor::close);
+            throw e;
+        }
     }
+
+    /// @param error the proxy's, "" if it accepted
+    /// @param listeners to be kept from now on in place of what was, null if that stays; passes into the
+    ///     ownership of the receiver
+    public record AddAnswer(String error, @Nullable HeldListeners listeners) {}
 
     /// @return the proxy's error, "" if it accepted
     public String keep(Keep keep) throws IOException {
@@ -69,21 +108,28 @@ public final class ZdsAgentSession implements AutoCloseable {
     }
 
     private String exchange(ZdsRequest request) throws IOException {
-        socket.send(ZdsCodec.encode(request), null, DEADLINE);
-        return ZdsCodec.decodeAck(next("ack of " + request));
+        socket.send(ZdsCodec.encode(request), List.of(), DEADLINE);
+        var answer = ZdsCodec.decodeAck(bytes("ack of " + request));
+        if (answer.listeners() != null) {
+            throw new ZdsProtocolException("ack of " + request + ": listeners (expected: with the ack of an add only)");
+        }
+        return answer.error();
     }
 
-    private byte[] next(String expected) throws IOException {
+    private byte[] bytes(String expected) throws IOException {
+        var message = next(expected);
+        message.descriptors().forEach(FileDescriptor::close);
+        if (!message.descriptors().isEmpty()) {
+            throw new ZdsProtocolException(expected + ": came with a descriptor");
+        }
+        return message.bytes();
+    }
+
+    private Received.Message next(String expected) throws IOException {
         return switch (socket.receive(ZdsCodec.MAX_MESSAGE_BYTES, DEADLINE)) {
             case Received.Nothing _ -> throw new IOException(expected + ": none within " + DEADLINE);
             case Received.End _ -> throw new IOException(expected + ": the proxy closed the connection");
-            case Received.Message message -> {
-                message.descriptors().forEach(FileDescriptor::close);
-                if (!message.descriptors().isEmpty()) {
-                    throw new ZdsProtocolException(expected + ": came with a descriptor");
-                }
-                yield message.bytes();
-            }
+            case Received.Message message -> message;
         };
     }
 

@@ -5,15 +5,21 @@ import io.loam.protocol.proto.zds.Ack;
 import io.loam.protocol.proto.zds.AddWorkload;
 import io.loam.protocol.proto.zds.DelWorkload;
 import io.loam.protocol.proto.zds.KeepWorkload;
+import io.loam.protocol.proto.zds.Listeners;
 import io.loam.protocol.proto.zds.Version;
 import io.loam.protocol.proto.zds.WorkloadRequest;
 import io.loam.protocol.proto.zds.WorkloadResponse;
 import io.loam.protocol.proto.zds.ZdsHello;
+import io.loam.protocol.zds.HeldListeners.ListenerGroup;
 import io.loam.protocol.zds.ZdsRequest.Add;
 import io.loam.protocol.zds.ZdsRequest.Del;
 import io.loam.protocol.zds.ZdsRequest.Keep;
 import io.loam.protocol.zds.ZdsRequest.SnapshotSent;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// ZDS messages to datagrams and back. One message is one datagram, without a length prefix.
 public final class ZdsCodec {
@@ -22,17 +28,24 @@ public final class ZdsCodec {
 
     private ZdsCodec() {}
 
+    /// Of a proxy that hands over its listeners. A privileged half that does not keep any reads past it.
     public static byte[] hello() {
-        return ZdsHello.newBuilder().setVersion(Version.V1).build().toByteArray();
+        return ZdsHello.newBuilder()
+                .setVersion(Version.V1)
+                .setLoamDescriptorStore(true)
+                .build()
+                .toByteArray();
     }
 
+    /// @return whether the proxy hands over its listeners
     /// @throws ZdsProtocolException if the proxy speaks no version we know
-    public static void requireHello(byte[] datagram) throws ZdsProtocolException {
+    public static boolean requireHello(byte[] datagram) throws ZdsProtocolException {
         try {
-            var version = ZdsHello.parseFrom(datagram).getVersion();
-            if (version != Version.V1) {
-                throw new ZdsProtocolException("hello: version " + version + " (expected: V1)");
+            var hello = ZdsHello.parseFrom(datagram);
+            if (hello.getVersion() != Version.V1) {
+                throw new ZdsProtocolException("hello: version " + hello.getVersion() + " (expected: V1)");
             }
+            return hello.getLoamDescriptorStore();
         } catch (InvalidProtocolBufferException e) {
             throw new ZdsProtocolException("hello: unreadable", e);
         }
@@ -42,13 +55,18 @@ public final class ZdsCodec {
     public static byte[] encode(ZdsRequest request) {
         var message = WorkloadRequest.newBuilder();
         switch (request) {
-            case Add(var uid, var workload) ->
-                message.setAdd(AddWorkload.newBuilder()
+            case Add(var uid, var workload, var listeners) -> {
+                var add = AddWorkload.newBuilder()
                         .setUid(uid)
                         .setWorkloadInfo(io.loam.protocol.proto.zds.WorkloadInfo.newBuilder()
                                 .setName(workload.name())
                                 .setNamespace(workload.namespace())
-                                .setServiceAccount(workload.serviceAccount())));
+                                .setServiceAccount(workload.serviceAccount()));
+                if (listeners != null) {
+                    add.setLoamListeners(toProto(listeners));
+                }
+                message.setAdd(add);
+            }
             case Keep(var uid) -> message.setKeep(KeepWorkload.newBuilder().setUid(uid));
             case Del(var uid) -> message.setDel(DelWorkload.newBuilder().setUid(uid));
             case SnapshotSent() ->
@@ -79,7 +97,8 @@ public final class ZdsCodec {
                 var info = add.getWorkloadInfo();
                 yield new Add(
                         uid("add", add.getUid()),
-                        new WorkloadInfo(info.getName(), info.getNamespace(), info.getServiceAccount()));
+                        new WorkloadInfo(info.getName(), info.getNamespace(), info.getServiceAccount()),
+                        add.hasLoamListeners() ? groups("add " + add.getUid(), add.getLoamListeners()) : null);
             }
             case KEEP -> new Keep(uid("keep", message.getKeep().getUid()));
             case DEL -> new Del(uid("del", message.getDel().getUid()));
@@ -98,18 +117,66 @@ public final class ZdsCodec {
                 .toByteArray();
     }
 
-    /// @return the error, "" for success
-    public static String decodeAck(byte[] datagram) throws ZdsProtocolException {
+    /// Success, with listeners for the privileged half to keep.
+    static byte[] ack(List<ListenerGroup> listeners) {
+        return WorkloadResponse.newBuilder()
+                .setAck(Ack.newBuilder().setLoamListeners(toProto(listeners)))
+                .build()
+                .toByteArray();
+    }
+
+    /// @throws ZdsProtocolException if it is unreadable, or has listeners although the proxy refused
+    public static Answer decodeAck(byte[] datagram) throws ZdsProtocolException {
         try {
             var message = WorkloadResponse.parseFrom(datagram);
             if (!message.hasAck()) {
                 throw new ZdsProtocolException("response: no ack");
             }
-            return message.getAck().getError();
+            var ack = message.getAck();
+            var listeners = ack.hasLoamListeners() ? groups("response", ack.getLoamListeners()) : null;
+            if (listeners != null && !ack.getError().isEmpty()) {
+                throw new ZdsProtocolException("response: listeners of a pod that was refused: " + ack.getError());
+            }
+            return new Answer(ack.getError(), listeners);
         } catch (InvalidProtocolBufferException e) {
             throw new ZdsProtocolException("response: unreadable", e);
         }
     }
+
+    private static Listeners toProto(List<ListenerGroup> groups) {
+        var listeners = Listeners.newBuilder();
+        groups.forEach(group -> listeners.addGroups(io.loam.protocol.proto.zds.ListenerGroup.newBuilder()
+                .setPort(group.port())
+                .setCount(group.count())));
+        return listeners.build();
+    }
+
+    private static List<ListenerGroup> groups(String what, Listeners listeners) throws ZdsProtocolException {
+        var groups = new ArrayList<ListenerGroup>();
+        var ports = new HashSet<Integer>();
+        int sum = 0;
+        for (var group : listeners.getGroupsList()) {
+            int port = group.getPort();
+            int count = group.getCount(); // unsigned on the wire: what is too large is negative here
+            if (port < 1 || port > 65535 || !ports.add(port)) {
+                throw new ZdsProtocolException(what + ": listeners on port " + Integer.toUnsignedString(port)
+                        + " (expected: 1 to 65535, each once)");
+            }
+            if (count < 1 || count > HeldListeners.MAX - sum) {
+                throw new ZdsProtocolException(what + ": " + Integer.toUnsignedString(count) + " listeners on port "
+                        + port + " (expected: at least 1, " + HeldListeners.MAX + " in all)");
+            }
+            sum += count;
+            groups.add(new ListenerGroup(port, count));
+        }
+        return groups;
+    }
+
+    /// What a proxy answered.
+    ///
+    /// @param error "" for success
+    /// @param listeners to be kept from now on in place of what was; null if that stays
+    public record Answer(String error, @Nullable List<ListenerGroup> listeners) {}
 
     private static String uid(String kind, String uid) throws ZdsProtocolException {
         if (uid.isEmpty()) {

@@ -12,14 +12,16 @@ import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The node proxy's end of ZDS: says hello, then answers each request before the next can come.
 ///
 /// ```java
 /// try (var zds = ZdsProxySession.connect(path)) {
 ///     while (true) {
-///         switch (zds.receive(timeout)) { case Incoming.Add(var uid, var info, var netns) -> …; zds.ack(); … }
-///     }
+///         switch (zds.receive(timeout)) { case Incoming.Add(var uid, var info, var netns, var _) -> …;
+///     zds.ack(); … } }
 /// }
 /// ```
 /// Every method blocks; one platform thread at a time, but {@link #close} may come from any.
@@ -37,7 +39,7 @@ public final class ZdsProxySession implements AutoCloseable {
     public static ZdsProxySession connect(Path path) throws IOException {
         var socket = SeqPacketSocket.connect(path);
         try {
-            socket.send(ZdsCodec.hello(), null, SEND_DEADLINE);
+            socket.send(ZdsCodec.hello(), List.of(), SEND_DEADLINE);
             return new ZdsProxySession(socket);
         } catch (IOException | RuntimeException e) {
             socket.close();
@@ -47,8 +49,8 @@ public final class ZdsProxySession implements AutoCloseable {
 
     /// Waits for the next request.
     ///
-    /// @throws ZdsProtocolException if it breaks the rules: an Add without exactly one descriptor, another message
-    ///     with one, Keep or SnapshotSent after the snapshot
+    /// @throws ZdsProtocolException if it breaks the rules: an Add with other descriptors than one and those
+    ///     of the listeners it announces, another message with one, Keep or SnapshotSent after the snapshot
     /// @throws IOException if the other side has gone
     public Incoming receive(Duration timeout) throws IOException {
         return switch (socket.receive(ZdsCodec.MAX_MESSAGE_BYTES, timeout)) {
@@ -71,10 +73,15 @@ public final class ZdsProxySession implements AutoCloseable {
 
     private Incoming incoming(Received.Message message) throws ZdsProtocolException {
         return switch (ZdsCodec.decodeRequest(message.bytes())) {
-            case Add(var uid, var workload) -> {
-                requireDescriptors(message, 1);
-                yield new Incoming.Add(
-                        uid, workload, Netns.of(message.descriptors().getFirst()));
+            case Add(var uid, var workload, var listeners) -> {
+                var descriptors = message.descriptors();
+                if (listeners == null || descriptors.isEmpty()) {
+                    requireDescriptors(message, 1);
+                }
+                var held = listeners == null
+                        ? null
+                        : HeldListeners.of(listeners, descriptors.subList(1, descriptors.size()));
+                yield new Incoming.Add(uid, workload, Netns.of(descriptors.getFirst()), held);
             }
             case Keep(var uid) -> {
                 requireBeforeSnapshot("keep " + uid);
@@ -98,7 +105,14 @@ public final class ZdsProxySession implements AutoCloseable {
     ///
     /// @param error what hinders; the privileged half logs it
     public void refuse(String error) throws IOException {
-        socket.send(ZdsCodec.ack(error), null, SEND_DEADLINE);
+        socket.send(ZdsCodec.ack(error), List.of(), SEND_DEADLINE);
+    }
+
+    /// Answers the last request, an Add that had {@link Incoming.Add#held}: done.
+    ///
+    /// @param listeners to be kept from now on in place of what was; stay the caller's
+    public void handOver(HeldListeners listeners) throws IOException {
+        socket.send(ZdsCodec.ack(listeners.groups()), listeners.descriptors(), SEND_DEADLINE);
     }
 
     private void requireBeforeSnapshot(String what) throws ZdsProtocolException {
@@ -123,7 +137,13 @@ public final class ZdsProxySession implements AutoCloseable {
     /// What the privileged half wants; each but {@link Nothing} has to be answered.
     public sealed interface Incoming {
         /// @param netns passes into the ownership of the receiver
-        record Add(String uid, WorkloadInfo workload, Netns netns) implements Incoming {}
+        /// @param held listeners of the pod that the privileged half keeps, perhaps none yet; pass into the
+        ///     ownership of the receiver, who has still to see what they are. Null if it keeps none
+        record Add(
+                String uid,
+                WorkloadInfo workload,
+                Netns netns,
+                @Nullable HeldListeners held) implements Incoming {}
 
         record Keep(String uid) implements Incoming {}
 

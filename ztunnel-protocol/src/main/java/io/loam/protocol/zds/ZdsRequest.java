@@ -1,11 +1,25 @@
 package io.loam.protocol.zds;
 
+import io.loam.protocol.zds.HeldListeners.ListenerGroup;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
 /// What the privileged half tells the node proxy, one at a time, each answered by an ack.
 public sealed interface ZdsRequest {
     /// Start, or keep, a proxy for the pod whose namespace descriptor comes with the message.
     ///
     /// @param uid Kubernetes pod UID
-    record Add(String uid, WorkloadInfo workload) implements ZdsRequest {}
+    /// @param listeners what the descriptors behind the namespace's are; empty if the privileged half keeps
+    ///     listeners and has none yet, null if it is not asked to
+    record Add(String uid, WorkloadInfo workload, @Nullable List<ListenerGroup> listeners) implements ZdsRequest {
+        public Add {
+            listeners = listeners == null ? null : List.copyOf(listeners);
+        }
+
+        public Add(String uid, WorkloadInfo workload) {
+            this(uid, workload, null);
+        }
+    }
 
     /// The pod is known, its namespace was lost: keep the instance there is. Before {@link SnapshotSent} only.
     record Keep(String uid) implements ZdsRequest {}

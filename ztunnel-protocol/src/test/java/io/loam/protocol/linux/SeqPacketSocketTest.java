@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -43,8 +44,8 @@ class SeqPacketSocketTest {
 
     @Test
     void keepsTheBoundsOfMessages() throws Exception {
-        near.send(new byte[] {1, 2, 3}, null, SOON);
-        near.send(new byte[] {4}, null, SOON);
+        near.send(new byte[] {1, 2, 3}, List.of(), SOON);
+        near.send(new byte[] {4}, List.of(), SOON);
 
         assertThat(message(1024).bytes()).containsExactly(1, 2, 3);
         assertThat(message(1024).bytes()).containsExactly(4);
@@ -54,7 +55,7 @@ class SeqPacketSocketTest {
     void passesAnOpenFileWithItsMessage() throws Exception {
         var file = Files.writeString(folder.resolve("passed"), "x");
         try (var passed = FileDescriptor.open(file)) {
-            near.send(new byte[] {7}, passed, SOON);
+            near.send(new byte[] {7}, List.of(passed), SOON);
 
             var message = message(1024);
             try (var received = message.descriptors().getFirst()) {
@@ -81,7 +82,7 @@ class SeqPacketSocketTest {
         var file = Files.writeString(folder.resolve("passed"), "x");
         try (var passed = FileDescriptor.open(file)) {
             var inode = passed.inode();
-            near.send(new byte[17], passed, SOON);
+            near.send(new byte[17], List.of(passed), SOON);
             assertThatThrownBy(() -> far.receive(16, SOON))
                     .isInstanceOf(IOException.class)
                     .hasMessageContaining("16");
@@ -116,7 +117,7 @@ class SeqPacketSocketTest {
     void sendingToNobodyFails() {
         far.close();
 
-        assertThatThrownBy(() -> near.send(new byte[] {1}, null, SOON))
+        assertThatThrownBy(() -> near.send(new byte[] {1}, List.of(), SOON))
                 .isInstanceOf(LinuxException.class)
                 .hasMessageContaining("sendmsg: Broken pipe (errno 32)");
     }
@@ -125,7 +126,7 @@ class SeqPacketSocketTest {
     void sendingToSomebodyWhoDoesNotReadEndsAtItsDeadline() {
         assertThatThrownBy(() -> {
                     for (int i = 0; i < 100_000; i++) {
-                        near.send(new byte[1024], null, Duration.ofMillis(50));
+                        near.send(new byte[1024], List.of(), Duration.ofMillis(50));
                     }
                 })
                 .isInstanceOf(IOException.class)

@@ -6,15 +6,19 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.loam.protocol.linux.FileDescriptor;
 import io.loam.protocol.linux.SeqPacketServer;
 import io.loam.protocol.linux.SeqPacketSocket;
+import io.loam.protocol.zds.HeldListeners.ListenerGroup;
+import io.loam.protocol.zds.ZdsAgentSession.AddAnswer;
 import io.loam.protocol.zds.ZdsProxySession.Incoming;
 import io.loam.protocol.zds.ZdsRequest.Add;
 import io.loam.protocol.zds.ZdsRequest.Del;
 import io.loam.protocol.zds.ZdsRequest.Keep;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -25,6 +29,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// Wire reference, 6.4.
 class ZdsSessionTest {
@@ -56,15 +62,18 @@ class ZdsSessionTest {
                 var netns = FileDescriptor.open(Path.of("/proc/self/ns/net"))) {
             agent.awaitHello();
 
-            var added = submit(() -> agent.add(ADD, netns));
+            var added = submit(() -> agent.add(ADD, netns, new HeldListeners()));
             var incoming = (Incoming.Add) proxy.receive(SOON);
             try (var received = incoming.netns()) {
                 assertThat(received.inode()).isEqualTo(netns.inode());
             }
             assertThat(incoming.uid()).isEqualTo("u1");
             assertThat(incoming.workload()).isEqualTo(ADD.workload());
+            assertThat(incoming.held())
+                    .isNotNull()
+                    .satisfies(held -> assertThat(held.isEmpty()).isTrue());
             proxy.ack();
-            assertThat(added.get(5, TimeUnit.SECONDS)).isEmpty();
+            assertThat(added.get(5, TimeUnit.SECONDS)).isEqualTo(new AddAnswer("", null));
 
             var kept = submit(() -> agent.keep(new Keep("u2")));
             assertThat(proxy.receive(SOON)).isEqualTo(new Incoming.Keep("u2"));
@@ -83,6 +92,111 @@ class ZdsSessionTest {
 
             agent.requireSilence();
         }
+    }
+
+    /// Our addition: listeners travel with an Add and with its answer, in the order of their groups.
+    @Test
+    void listenersTravelBothWays() throws Exception {
+        try (var proxy = ZdsProxySession.connect(server.path());
+                var agent = accepted();
+                var netns = FileDescriptor.open(Path.of("/proc/self/ns/net"));
+                var kept = files(15001, "a", 15008, "b", 15008, "c");
+                var own = files(15006, "d")) {
+            agent.awaitHello();
+            assertThat(agent.handsOver()).isTrue();
+            assertThat(agent.peerPid()).isEqualTo(ProcessHandle.current().pid());
+
+            var added = submit(() -> agent.add(ADD, netns, kept));
+            var incoming = (Incoming.Add) proxy.receive(SOON);
+            try (var _ = incoming.netns();
+                    var held = Objects.requireNonNull(incoming.held())) {
+                assertThat(held.ports()).containsOnly(15001, 15008);
+                assertThat(held.inodes()).isEqualTo(kept.inodes());
+            }
+            proxy.handOver(own);
+            try (var listeners =
+                    Objects.requireNonNull(added.get(5, TimeUnit.SECONDS).listeners())) {
+                assertThat(listeners.ports()).containsOnly(15006);
+                assertThat(listeners.inodes()).isEqualTo(own.inodes());
+            }
+        }
+    }
+
+    /// Istio's node proxy, which says nothing of listeners, must get an Add with one descriptor.
+    @Test
+    void aProxyThatKnowsNothingOfListenersIsToldNothingOfThem() throws Exception {
+        try (var proxy = SeqPacketSocket.connect(server.path());
+                var agent = accepted();
+                var netns = FileDescriptor.open(Path.of("/proc/self/ns/net"));
+                var kept = files(15001, "a")) {
+            proxy.send(new byte[] {8, 1}, List.of(), SOON);
+            agent.awaitHello();
+            assertThat(agent.handsOver()).isFalse();
+
+            var added = submit(() -> agent.add(ADD, netns, kept));
+            var message = (SeqPacketSocket.Received.Message) proxy.receive(1024, SOON);
+            message.descriptors().forEach(FileDescriptor::close);
+            assertThat(message.descriptors()).hasSize(1);
+            assertThat(ZdsCodec.decodeRequest(message.bytes())).isEqualTo(ADD);
+
+            proxy.send(ZdsCodec.ack(List.of(new ListenerGroup(15001, 1))), List.of(netns), SOON);
+            assertThatThrownBy(() -> added.get(5, TimeUnit.SECONDS))
+                    .rootCause()
+                    .isInstanceOf(ZdsProtocolException.class)
+                    .hasMessageContaining("nobody asked for");
+        }
+    }
+
+    @Test
+    void refusesListenersThatDoNotFitTheirDescriptors() throws Exception {
+        var two = new Add("u1", ADD.workload(), List.of(new ListenerGroup(15001, 2)));
+        try (var proxy = ZdsProxySession.connect(server.path());
+                var agent = Objects.requireNonNull(server.accept(SOON));
+                var netns = FileDescriptor.open(Path.of("/proc/self/ns/net"))) {
+            agent.send(ZdsCodec.encode(two), List.of(netns, netns), SOON);
+
+            assertThatThrownBy(() -> proxy.receive(SOON))
+                    .isInstanceOf(ZdsProtocolException.class)
+                    .hasMessageContaining("1 listeners with the message (expected: 2");
+        }
+        try (var proxy = ZdsProxySession.connect(server.path());
+                var agent = Objects.requireNonNull(server.accept(SOON));
+                var netns = FileDescriptor.open(Path.of("/proc/self/ns/net"))) {
+            agent.send(ZdsCodec.encode(ADD), List.of(netns, netns), SOON);
+
+            assertThatThrownBy(() -> proxy.receive(SOON))
+                    .isInstanceOf(ZdsProtocolException.class)
+                    .hasMessageContaining("2 descriptors");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0,1", "65536,1", "-1,1", "15001,0", "15001,-1", "15001,253"})
+    void refusesListenersThatCannotBe(int port, int count) {
+        var listeners = List.of(new ListenerGroup(port, count));
+
+        assertThatThrownBy(() -> ZdsCodec.decodeRequest(ZdsCodec.encode(new Add("u1", ADD.workload(), listeners))))
+                .isInstanceOf(ZdsProtocolException.class)
+                .hasMessageContaining("add u1: ");
+        assertThatThrownBy(() -> ZdsCodec.decodeAck(ZdsCodec.ack(listeners))).isInstanceOf(ZdsProtocolException.class);
+    }
+
+    @Test
+    void refusesAPortThatIsNamedTwiceAndMoreListenersThanOneMessageCarries() {
+        var twice = List.of(new ListenerGroup(15001, 1), new ListenerGroup(15001, 1));
+        var tooMany = List.of(new ListenerGroup(15001, 200), new ListenerGroup(15008, 53));
+
+        assertThatThrownBy(() -> ZdsCodec.decodeAck(ZdsCodec.ack(twice))).hasMessageContaining("each once");
+        assertThatThrownBy(() -> ZdsCodec.decodeAck(ZdsCodec.ack(tooMany))).hasMessageContaining("252 in all");
+    }
+
+    private HeldListeners files(Object... portsAndNames) throws IOException {
+        var held = new HeldListeners();
+        for (int i = 0; i < portsAndNames.length; i += 2) {
+            var file = Files.writeString(folder.resolve((String) portsAndNames[i + 1]), "");
+            held.add((int) portsAndNames[i], FileDescriptor.open(file));
+        }
+        return held;
     }
 
     @Test
@@ -115,7 +229,7 @@ class ZdsSessionTest {
     void refusesAnAddWithoutANamespace() throws Exception {
         try (var proxy = ZdsProxySession.connect(server.path());
                 var agent = Objects.requireNonNull(server.accept(SOON))) {
-            agent.send(ZdsCodec.encode(ADD), null, SOON);
+            agent.send(ZdsCodec.encode(ADD), List.of(), SOON);
 
             assertThatThrownBy(() -> proxy.receive(SOON))
                     .isInstanceOf(ZdsProtocolException.class)
@@ -128,7 +242,7 @@ class ZdsSessionTest {
         try (var proxy = ZdsProxySession.connect(server.path());
                 var agent = Objects.requireNonNull(server.accept(SOON));
                 var netns = FileDescriptor.open(Path.of("/proc/self/ns/net"))) {
-            agent.send(ZdsCodec.encode(new Del("u1")), netns, SOON);
+            agent.send(ZdsCodec.encode(new Del("u1")), List.of(netns), SOON);
 
             assertThatThrownBy(() -> proxy.receive(SOON))
                     .isInstanceOf(ZdsProtocolException.class)
@@ -140,9 +254,9 @@ class ZdsSessionTest {
     void refusesKeepAndSnapshotAfterTheSnapshot() throws Exception {
         try (var proxy = ZdsProxySession.connect(server.path());
                 var agent = Objects.requireNonNull(server.accept(SOON))) {
-            agent.send(ZdsCodec.encode(new ZdsRequest.SnapshotSent()), null, SOON);
+            agent.send(ZdsCodec.encode(new ZdsRequest.SnapshotSent()), List.of(), SOON);
             assertThat(proxy.receive(SOON)).isEqualTo(new Incoming.SnapshotSent());
-            agent.send(ZdsCodec.encode(new Keep("u1")), null, SOON);
+            agent.send(ZdsCodec.encode(new Keep("u1")), List.of(), SOON);
 
             assertThatThrownBy(() -> proxy.receive(SOON))
                     .isInstanceOf(ZdsProtocolException.class)
@@ -153,7 +267,7 @@ class ZdsSessionTest {
     /// The numbers of the fields are the protocol: DelWorkload.uid is 2, keep is 5.
     @Test
     void bytesAreThoseOfIstio() {
-        assertThat(hex(ZdsCodec.hello())).isEqualTo("0801");
+        assertThat(hex(ZdsCodec.hello())).isEqualTo("0801" + "c83e01"); // 1001: ours, unknown to Istio and read past
         assertThat(hex(ZdsCodec.encode(new Del("u1")))).isEqualTo("1204" + "1202" + "7531");
         assertThat(hex(ZdsCodec.encode(new Keep("u1")))).isEqualTo("2a04" + "0a02" + "7531");
         assertThat(hex(ZdsCodec.encode(new ZdsRequest.SnapshotSent()))).isEqualTo("1a00");

@@ -11,9 +11,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
+import java.util.stream.Collectors;
 
 /// The agents of two nodes, which the lab starts again when they end. Blocking.
 ///
@@ -71,7 +74,7 @@ public record AgentPair(String clientNode, String serverNode, String client) {
             kill(lab, serverNode);
             await("the agent of node " + serverNode + " is not ready", () -> inside(onServerNode, AgentPair::isReady));
             long pid = kill(lab, clientNode);
-            await("the agent of node " + clientNode + " does not listen", () -> inside(inPod, AgentPair::isListening));
+            await("the agent of node " + clientNode + " does not listen", () -> inside(inPod, () -> isListening(pid)));
             double listening = ProcessUsage.ageSeconds(pid);
             await("the agent of node " + clientNode + " is not ready", () -> inside(onClientNode, AgentPair::isReady));
             double ready = ProcessUsage.ageSeconds(pid);
@@ -126,9 +129,22 @@ public record AgentPair(String clientNode, String serverNode, String client) {
         }
     }
 
-    private static boolean isListening() throws IOException {
-        return isListening(beginning("/proc/thread-self/net/tcp"), OUTBOUND_PORT)
-                || isListening(beginning("/proc/thread-self/net/tcp6"), OUTBOUND_PORT);
+    /// The privileged half keeps the listeners of an agent that has died: it counts when the process has
+    /// them open.
+    private static boolean isListening(long pid) throws IOException {
+        var listeners = new HashSet<>(listeners(beginning("/proc/thread-self/net/tcp"), OUTBOUND_PORT));
+        listeners.addAll(listeners(beginning("/proc/thread-self/net/tcp6"), OUTBOUND_PORT));
+        try (var files = Files.list(Path.of("/proc", Long.toString(pid), "fd"))) {
+            return files.anyMatch(file -> listeners.contains(target(file)));
+        }
+    }
+
+    private static String target(Path descriptor) {
+        try {
+            return Files.readSymbolicLink(descriptor).toString();
+        } catch (IOException _) { // closed since it was listed
+            return "";
+        }
     }
 
     private static String beginning(String table) throws IOException {
@@ -138,12 +154,15 @@ public record AgentPair(String clientNode, String serverNode, String client) {
     }
 
     /// @param table as proc_net_tcp: `sl local_address rem_address st …`, addresses and states in hexadecimal,
-    ///     0A = LISTEN
-    static boolean isListening(String table, int port) {
+    ///     0A = LISTEN; the inode is the tenth
+    /// @return what descriptors of sockets that listen on the port point to
+    static Set<String> listeners(String table, int port) {
         var ending = ":%04X".formatted(port);
         return table.lines()
                 .map(line -> line.strip().split("\\s+"))
-                .anyMatch(fields -> fields.length > 3 && fields[1].endsWith(ending) && fields[3].equals("0A"));
+                .filter(fields -> fields.length > 9 && fields[1].endsWith(ending) && fields[3].equals("0A"))
+                .map(fields -> "socket:[" + fields[9] + "]")
+                .collect(Collectors.toSet());
     }
 
     private static boolean isReady() {

@@ -1,0 +1,120 @@
+package io.loam.agent.workload;
+
+import io.loam.agent.pod.LocalPod;
+import io.netty.channel.EventLoop;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.util.concurrent.ScheduledFuture;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Nothing is accepted for a pod before there is a mesh to decide by and a certificate to show (hazards P1, P4): who
+/// connects meanwhile waits in the kernel's backlog, and is served by a predecessor that shares the listener if there
+/// is one. An agent that accepts earlier takes connections from that one and lets them wait, or refuses them.
+///
+/// Opens as well when the CA's answer is a refusal, and when its time is over: from then on connections are refused
+/// with the reason, instead of waiting for what does not come. Once open it stays open.
+///
+/// Belongs to the loop; methods may be called on any thread.
+final class AcceptGate {
+    private static final Logger log = LoggerFactory.getLogger(AcceptGate.class);
+
+    /// How long connections wait at most. A program that connects gives up after 10 s or more as a rule, and a control
+    /// plane on a busy node takes some seconds.
+    static final Duration LIMIT = Duration.ofSeconds(10);
+
+    private final LocalPod pod;
+    private final EventLoop loop;
+    private final long began = System.nanoTime();
+    private final List<EpollServerSocketChannel> waiting = new ArrayList<>();
+    private final CompletableFuture<Void> opened = new CompletableFuture<>();
+    private @Nullable ScheduledFuture<?> limit;
+    private String lacking = "mesh";
+
+    private AcceptGate(LocalPod pod, EventLoop loop) {
+        this.pod = pod;
+        this.loop = loop;
+    }
+
+    /// @param whole when the first whole mesh is published
+    /// @param certificate asked for when it is: completes with the CA's answer, whatever it is
+    static AcceptGate of(
+            LocalPod pod,
+            EventLoop loop,
+            CompletionStage<Void> whole,
+            Supplier<? extends CompletionStage<?>> certificate,
+            Duration limit) {
+        var gate = new AcceptGate(pod, loop);
+        loop.execute(() -> gate.limit = loop.schedule(gate::expire, limit.toMillis(), TimeUnit.MILLISECONDS));
+        whole.thenRun(() -> {
+            loop.execute(() -> gate.lacking = "certificate");
+            certificate.get().whenComplete((_, _) -> loop.execute(gate::open));
+        });
+        return gate;
+    }
+
+    /// Has this listener accept as soon as the gate is open.
+    ///
+    /// @param listener registered, and does not read by itself
+    void add(EpollServerSocketChannel listener) {
+        loop.execute(() -> {
+            if (opened.isDone()) {
+                begin(listener);
+            } else {
+                waiting.add(listener);
+            }
+        });
+    }
+
+    /// Completes when the gate is open, or closed for good.
+    CompletionStage<Void> opened() {
+        return opened.minimalCompletionStage();
+    }
+
+    /// The listeners close: nothing is accepted any more.
+    void close() {
+        loop.execute(() -> {
+            waiting.clear();
+            open();
+        });
+    }
+
+    private void expire() {
+        if (!opened.isDone()) {
+            log.warn("pod accepts connections without what is needed pod={} lacking={}", pod, lacking);
+            open();
+        }
+    }
+
+    private void open() {
+        if (opened.isDone()) {
+            return;
+        }
+        if (limit != null) {
+            limit.cancel(false);
+        }
+        if (!waiting.isEmpty()) {
+            long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
+            log.info("pod accepts connections pod={} listeners={} after.ms={}", pod, waiting.size(), millis);
+        }
+        waiting.forEach(AcceptGate::begin);
+        waiting.clear();
+        opened.complete(null);
+    }
+
+    /// On the listener's own loop, where it is also closed.
+    private static void begin(EpollServerSocketChannel listener) {
+        listener.eventLoop().execute(() -> {
+            if (listener.isRegistered()) { // closing takes it out of its loop first
+                listener.config().setAutoRead(true);
+            }
+        });
+    }
+}

@@ -1,0 +1,153 @@
+package io.loam.agent.workload;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.loam.agent.pod.TestPods;
+import io.loam.runtime.loops.EventLoops;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import java.net.Socket;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/// Hazards P1 and P4, over loopback. "Not accepted" is asked after every task of both loops has run: the kernel has
+/// completed the connection by then, and a listener that may accept would have been told.
+class AcceptGateTest {
+    private static final Duration NEVER = Duration.ofMinutes(10);
+
+    private final EventLoops loops = new EventLoops(1);
+    private final CompletableFuture<Void> whole = new CompletableFuture<>();
+    private final CompletableFuture<String> certificate = new CompletableFuture<>();
+    private final LinkedBlockingQueue<Channel> accepted = new LinkedBlockingQueue<>();
+    private boolean asked;
+    private @Nullable EpollServerSocketChannel listener;
+    private @Nullable Socket client;
+
+    @AfterEach
+    void close() throws Exception {
+        if (client != null) {
+            client.close();
+        }
+        if (listener != null) {
+            listener.close().sync();
+        }
+        loops.close();
+    }
+
+    @Test
+    void whoConnectsWaitsForTheMeshAndTheCertificate() throws Exception {
+        var gate = gate(NEVER);
+        connectThrough(gate);
+
+        assertThat(asked).isFalse();
+        assertNothingAccepted();
+
+        whole.complete(null);
+        assertNothingAccepted();
+        assertThat(asked).isTrue();
+
+        certificate.complete("c");
+        assertThat(accepted.poll(10, TimeUnit.SECONDS)).isNotNull();
+    }
+
+    /// Connections hear the reason then.
+    @Test
+    void aRefusalOfTheCaOpensItToo() throws Exception {
+        var gate = gate(NEVER);
+        connectThrough(gate);
+        whole.complete(null);
+
+        certificate.completeExceptionally(new IllegalStateException("refused"));
+
+        assertThat(accepted.poll(10, TimeUnit.SECONDS)).isNotNull();
+    }
+
+    @Test
+    void opensWhenItsTimeIsOver() throws Exception {
+        var gate = gate(Duration.ofMillis(50));
+        connectThrough(gate);
+
+        assertThat(accepted.poll(10, TimeUnit.SECONDS)).isNotNull();
+        assertThat(asked).isFalse();
+    }
+
+    @Test
+    void aListenerThatComesLaterAcceptsAtOnce() throws Exception {
+        whole.complete(null);
+        certificate.complete("c");
+        var gate = gate(NEVER);
+        runTasks();
+
+        connectThrough(gate);
+
+        assertThat(accepted.poll(10, TimeUnit.SECONDS)).isNotNull();
+    }
+
+    @Test
+    void nothingIsAcceptedOnceItIsClosed() throws Exception {
+        var gate = gate(NEVER);
+        connectThrough(gate);
+        gate.close();
+
+        whole.complete(null);
+        certificate.complete("c");
+
+        assertNothingAccepted();
+    }
+
+    private AcceptGate gate(Duration limit) {
+        return AcceptGate.of(
+                TestPods.pod("cart"),
+                loops.control().next(),
+                whole,
+                () -> {
+                    asked = true;
+                    return certificate;
+                },
+                limit);
+    }
+
+    private void connectThrough(AcceptGate gate) throws Exception {
+        var opened = (EpollServerSocketChannel) new ServerBootstrap()
+                .group(loops.workers().getFirst(), loops.workers().getFirst())
+                .channel(EpollServerSocketChannel.class)
+                .option(ChannelOption.AUTO_READ, false)
+                .childHandler(new ChannelInitializer<>() {
+                    @Override
+                    protected void initChannel(Channel ch) {
+                        accepted.add(ch);
+                    }
+                })
+                .bind("127.0.0.1", 0)
+                .sync()
+                .channel();
+        listener = opened;
+        gate.add(opened);
+        var address = opened.localAddress();
+        client = new Socket(address.getAddress(), address.getPort());
+        runTasks();
+    }
+
+    private void assertNothingAccepted() throws Exception {
+        runTasks();
+        assertThat(accepted).isEmpty();
+    }
+
+    /// From the gate's loop to the listener's, and through its next look at the kernel.
+    private void runTasks() throws Exception {
+        for (int i = 0; i < 2; i++) {
+            for (var loop : List.of(loops.control().next(), loops.workers().getFirst())) {
+                loop.submit(() -> {}).get(10, TimeUnit.SECONDS);
+            }
+        }
+    }
+}
