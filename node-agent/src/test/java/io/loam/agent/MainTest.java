@@ -94,7 +94,7 @@ class MainTest {
             awaitPort(ready, process);
 
             assertThat(pendingBehindTheSelfTest(client, ready))
-                    .isEqualTo("not ready, pending: xds type.googleapis.com/istio.security.Authorization,"
+                    .isEqualTo("not ready, pending: listeners, xds type.googleapis.com/istio.security.Authorization,"
                             + " xds type.googleapis.com/istio.workload.Address, zds snapshot\n");
             var dump = new ObjectMapper()
                     .readTree(send(client, "GET", "127.0.0.1", admin, "/config_dump")
