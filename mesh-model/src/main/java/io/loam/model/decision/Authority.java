@@ -27,7 +27,8 @@ public sealed interface Authority {
         var host = text.substring(0, colon);
         if (host.startsWith("[") && host.endsWith("]")) {
             var inside = host.substring(1, host.length() - 1);
-            return inside.indexOf(':') >= 0 && inside.indexOf('%') < 0
+            // ofLiteral takes brackets as well: a second pair would get through
+            return inside.indexOf(':') >= 0 && inside.indexOf('%') < 0 && inside.indexOf('[') < 0
                     ? literal(inside).map(address -> new ByAddress(address, port))
                     : Optional.empty();
         }
