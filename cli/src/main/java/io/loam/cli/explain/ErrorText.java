@@ -164,7 +164,8 @@ public record ErrorText(
                         SOURCE,
                         List.of(
                                 "an external service without a ServiceEntry",
-                                "a ServiceEntry that is not exported to this namespace"),
+                                "a ServiceEntry that is not exported to this namespace",
+                                "the connection was open when egress became REGISTRY_ONLY (\"due to egress change\")"),
                         List.of(WHY, "`loam get services`: is the address there?"),
                         List.of(
                                 "add a ServiceEntry for the host or the address",

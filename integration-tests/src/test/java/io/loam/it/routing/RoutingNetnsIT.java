@@ -109,6 +109,45 @@ final class RoutingNetnsIT {
         }
     }
 
+    @Test
+    void egressThatClosesCutsWhatIsOpenToTheOutsideAndNothingElse() throws Exception {
+        bench.write("closing.yaml", namespace("closing", AMBIENT) + caller("closing", "carol", "one"));
+        await(
+                "the pod",
+                () -> bench.lab().pods().stream()
+                        .anyMatch(pod -> pod.namespace().equals("closing") && pod.ready()));
+        bench.awaitMesh(true, "closing/carol");
+        bench.awaitReady();
+        ServerSocket server;
+        try (var fabric = Netns.open(bench.lab().fabricNetns())) {
+            server = fabric.call(RoutingNetnsIT::listener);
+        }
+        try (server;
+                var outside = bench.connect("closing/carol", OUTSIDE, server.getLocalPort());
+                var accepted = server.accept();
+                var known = bench.connect("closing/carol", CACHE, REDIS)) {
+            accepted.getOutputStream().write("open\r\n".getBytes(StandardCharsets.UTF_8));
+            assertThat(outside.ask("anybody there?")).isEqualTo("open");
+            assertThat(known.isAlive()).isTrue();
+            var log = bench.accessLog("one");
+
+            bench.write(
+                    "closing.yaml",
+                    namespace("closing", AMBIENT)
+                                    .replace(
+                                            "name: closing",
+                                            "name: closing, annotations: {loam.io/outbound-traffic-policy: REGISTRY_ONLY}")
+                            + caller("closing", "carol", "one"));
+
+            assertThat(outside.isCutWithin(15_000)).isTrue();
+            assertThat(log.await(line -> "NOT_IN_REGISTRY".equals(line.get("code"))))
+                    .containsEntry("dst.addr", "203.0.113.1:" + server.getLocalPort());
+            assertThat(known.isAlive()).isTrue();
+        } finally {
+            bench.delete("closing.yaml");
+        }
+    }
+
     /// Endpoints come and go by themselves and under load; each answers for some seconds after it was told to
     /// end, as a program behind a load balancer has to.
     @Test

@@ -1,5 +1,6 @@
 package io.loam.model.decision;
 
+import io.loam.model.address.NetworkAddress;
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.workload.Workload;
 import io.loam.model.workload.Workload.Egress;
@@ -18,6 +19,17 @@ public final class EgressRule {
             case ALLOW_ANY -> true;
             case REGISTRY_ONLY -> address.isLoopbackAddress(); // it does not leave the pod
         };
+    }
+
+    /// Whether a workload may connect to an address, known or not. What of it the router refuses for other reasons is
+    /// not
+    /// looked at.
+    public static boolean permits(MeshSnapshot mesh, Workload source, InetAddress address) {
+        if (permitsUnknown(source, address)) {
+            return true;
+        }
+        var known = new NetworkAddress(source.network(), address);
+        return mesh.workloadByAddress(known) != null || mesh.findService(known, source.namespace()) != null;
     }
 
     /// Whether a name may be asked of resolvers outside of the mesh for a workload: always, unless its egress

@@ -210,7 +210,7 @@ public final class NameResolver {
             return addresses;
         }
         if (found.endpoint != null) {
-            addOf(found.endpoint.workload(), family, addresses);
+            addOf(client, found.endpoint.workload(), family, addresses);
         } else if (hasAddress(found.service)) {
             for (var address : found.service.addresses()) {
                 if (address.block().isHost()
@@ -221,14 +221,17 @@ public final class NameResolver {
             }
         } else {
             for (var endpoint : mesh.endpoints(found.service.key()).values()) {
-                addOf(endpoint.workload(), family, addresses);
+                addOf(client, endpoint.workload(), family, addresses);
             }
         }
         return addresses;
     }
 
-    /// One per endpoint, as each is one destination.
-    private static void addOf(Workload workload, AddressFamily family, List<InetAddress> addresses) {
+    /// One per endpoint, as each is one destination. An address of another network would be somebody else's here.
+    private static void addOf(Workload client, Workload workload, AddressFamily family, List<InetAddress> addresses) {
+        if (!workload.network().equals(client.network())) {
+            return;
+        }
         for (var address : workload.addresses()) {
             if (family.has(address)) {
                 addresses.add(address);

@@ -6,6 +6,7 @@ import static io.loam.model.Meshes.service;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.model.Meshes;
+import io.loam.model.mesh.MeshDelta;
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.service.Service.Visibility;
 import io.loam.model.workload.Workload;
@@ -52,6 +53,18 @@ final class EgressRuleTest {
         assertThat(EgressRule.permitsUnknown(client(Egress.REGISTRY_ONLY), Meshes.ip(address)))
                 .isEqualTo(permitted);
         assertThat(EgressRule.permitsUnknown(client(Egress.ALLOW_ANY), Meshes.ip(address)))
+                .isTrue();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"203.0.113.1, false", "10.96.0.1, true", "240.240.0.3, false", "10.0.0.5, true", "127.0.0.1, true"})
+    void servicesThatItSeesAndWorkloadsAreKnown(String address, boolean permitted) {
+        var mesh = MESH.apply(
+                MeshDelta.builder().upsert(pod("cart-1", "10.0.0.5").build()).build());
+
+        assertThat(EgressRule.permits(mesh, client(Egress.REGISTRY_ONLY), Meshes.ip(address)))
+                .isEqualTo(permitted);
+        assertThat(EgressRule.permits(mesh, client(Egress.ALLOW_ANY), Meshes.ip(address)))
                 .isTrue();
     }
 

@@ -153,6 +153,18 @@ class NameResolverTest {
     }
 
     @Test
+    void endpointsOfOtherNetworksAreNotTold() {
+        var mesh = mesh(
+                service("db"),
+                pod("db-0", "10.1.0.10").of(key("shop", "db")),
+                pod("db-1", "10.1.0.11").of(key("shop", "db")).with(it -> it.network = "other"));
+
+        assertThat(addresses(mesh, "db")).containsExactly(ip("10.1.0.10"));
+        assertThat(RESOLVER.resolve(mesh, CLIENT, "db-1.db", AddressFamily.IPV4, new Random(1)))
+                .isEqualTo(NameAnswer.NO_DATA);
+    }
+
+    @Test
     void aServiceThatPublishesUnreadyEndpointsTellsThem() {
         var mesh = mesh(
                 service("db")

@@ -1,13 +1,18 @@
 package io.loam.agent.connections;
 
 import io.loam.agent.pod.LocalPod;
+import io.loam.model.decision.Authority;
+import io.loam.model.decision.EgressRule;
 import io.loam.model.failure.ErrorCode;
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.policy.ApplicablePolicies;
 import io.loam.model.policy.Authorizer;
 import io.loam.model.policy.ConnectionAttributes;
 import io.loam.model.policy.Verdict;
+import io.loam.model.workload.Workload;
+import io.loam.model.workload.Workload.Egress;
 import io.netty.channel.EventLoop;
+import java.net.InetSocketAddress;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -17,7 +22,8 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /// All connections that are open or being decided. When the policies of a pod change, each of its inbound ones is asked
-/// again, and those that are denied now are cut (wire reference, 7.2; hazard I16).
+/// again, and those that are denied now are cut (wire reference, 7.2; hazard I16). When a pod's egress becomes
+/// REGISTRY_ONLY, its outbound ones are asked again, and those to what the mesh does not know are cut.
 ///
 /// A connection is added **before** its first check: a policy that arrives in between is then seen by the check or by
 /// the re-evaluation, never by neither. What both look at is the current snapshot, so comparing a snapshot with the one
@@ -70,13 +76,39 @@ public final class ConnectionRegistry {
         var before = previous;
         previous = mesh;
         var changed = new IdentityHashMap<LocalPod, Optional<ApplicablePolicies>>();
+        var closed = new IdentityHashMap<LocalPod, Optional<Workload>>();
         for (var connection : open) {
+            var leavingFor = connection.leavingFor();
+            if (leavingFor != null) {
+                closed.computeIfAbsent(connection.pod(), pod -> closedEgress(pod, before, mesh))
+                        .ifPresent(source -> decide(connection, mesh, source, leavingFor));
+            }
             var attributes = connection.attributes();
             if (attributes == null) {
                 continue;
             }
             changed.computeIfAbsent(connection.pod(), pod -> changedPolicies(pod, before, mesh))
                     .ifPresent(policies -> decide(connection, policies, attributes));
+        }
+    }
+
+    /// The workload of a pod whose egress is REGISTRY_ONLY in `mesh` and was not in `before`.
+    private static Optional<Workload> closedEgress(LocalPod pod, MeshSnapshot before, MeshSnapshot mesh) {
+        var workload = pod.workload(mesh);
+        if (workload == null || workload.egress() != Egress.REGISTRY_ONLY) {
+            return Optional.empty();
+        }
+        var then = pod.workload(before);
+        return then != null && then.egress() == Egress.REGISTRY_ONLY ? Optional.empty() : Optional.of(workload);
+    }
+
+    private static void decide(
+            OpenConnection connection, MeshSnapshot mesh, Workload source, InetSocketAddress leavingFor) {
+        if (!EgressRule.permits(mesh, source, leavingFor.getAddress())) {
+            connection.cut(
+                    ErrorCode.NOT_IN_REGISTRY,
+                    "connection closed due to egress change: " + Authority.text(leavingFor)
+                            + " belongs to nothing that the pod may call with REGISTRY_ONLY");
         }
     }
 

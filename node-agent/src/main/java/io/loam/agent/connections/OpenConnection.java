@@ -35,6 +35,7 @@ public final class OpenConnection implements RelayListener {
     private final @Nullable ConnectionAttributes attributes;
     private final EventLoop loop;
     private final Caller caller;
+    private @Nullable InetSocketAddress leavingFor;
     private @Nullable PendingConnect pendingStream;
     private @Nullable ChannelFuture pendingDial;
     private @Nullable RunningRelay relay;
@@ -90,6 +91,17 @@ public final class OpenConnection implements RelayListener {
 
     public @Nullable ConnectionAttributes attributes() {
         return attributes;
+    }
+
+    /// @param originalDestination where the pod's program wants to go; for outbound connections, before {@link #begin}
+    public void leavesFor(InetSocketAddress originalDestination) {
+        leavingFor = originalDestination;
+    }
+
+    /// Null for inbound connections. Any thread.
+    @Nullable
+    InetSocketAddress leavingFor() {
+        return leavingFor;
     }
 
     public EventLoop loop() {

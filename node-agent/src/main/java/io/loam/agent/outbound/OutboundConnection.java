@@ -66,6 +66,7 @@ final class OutboundConnection implements PooledOpening {
         var application = ApplicationSocket.of(accepted); // keeps what comes early
         var connection = new OpenConnection(services.registry(), pod, report, null, accepted.eventLoop(), caller);
         var outbound = new OutboundConnection(connection, services, streams, application, destination);
+        connection.leavesFor(destination);
         connection.begin(() -> connection.awaitWorkload(services.workloads(), outbound::route));
         return connection;
     }

@@ -197,6 +197,30 @@ class ConnectionRegistryTest {
     }
 
     @Test
+    void anEgressThatClosesCutsWhatLeavesForTheUnknown() {
+        leave(cart, "outside", "203.0.113.1");
+        leave(cart, "known", "10.0.0.8");
+        leave(cart, "itself", "127.0.0.1");
+        leave(web, "other", "203.0.113.1");
+
+        publish(MeshDelta.builder().upsert(TestPods.closed("cart", "10.0.0.7")));
+
+        assertThat(cuts)
+                .singleElement()
+                .asString()
+                .startsWith("outside NOT_IN_REGISTRY connection closed due to egress");
+        publish(MeshDelta.builder().upsert(TestPods.workload("other", "10.0.0.9")));
+        assertThat(cuts).as("asked once").hasSize(1);
+    }
+
+    private void leave(LocalPod pod, String name, String address) {
+        var connection =
+                connection(pod, null, loop.eventLoop(), (code, reason) -> cuts.add(name + " " + code + " " + reason));
+        connection.leavesFor(new InetSocketAddress(InetAddress.ofLiteral(address), 443));
+        connection.begin(() -> {});
+    }
+
+    @Test
     void verdictsNameWhoDecided() {
         assertThat(ConnectionRegistry.describe(new Verdict.Allowed(""))).isEqualTo("no policy applies");
         assertThat(ConnectionRegistry.describe(new Verdict.Allowed("shop/a"))).isEqualTo("allowed by shop/a");

@@ -34,6 +34,38 @@ public final class TestPods {
         return workload(name, address, Map.of(), Workload.TunnelProtocol.HBONE, policies);
     }
 
+    /// One that may call only what the mesh knows.
+    public static Workload closed(String name, String address) {
+        var open = workload(name, address);
+        return new Workload(
+                open.uid(),
+                open.name(),
+                open.namespace(),
+                open.addresses(),
+                open.hostname(),
+                open.network(),
+                open.tunnel(),
+                open.trustDomain(),
+                open.serviceAccount(),
+                open.waypoint(),
+                open.networkGateway(),
+                open.node(),
+                open.canonicalName(),
+                open.canonicalRevision(),
+                open.type(),
+                open.workloadName(),
+                open.nativeTunnel(),
+                open.applicationTunnel(),
+                open.services(),
+                open.authorizationPolicies(),
+                open.status(),
+                open.clusterId(),
+                open.locality(),
+                open.networkMode(),
+                open.capacity(),
+                Workload.Egress.REGISTRY_ONLY);
+    }
+
     public static Workload workload(
             String name,
             String address,
