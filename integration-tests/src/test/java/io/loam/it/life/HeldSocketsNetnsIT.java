@@ -8,12 +8,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.it.bench.AccessLog;
 import io.loam.it.bench.MeshBench;
-import io.loam.it.bench.OpenLoopLoad;
-import io.loam.it.bench.OpenLoopLoad.Sample;
 import io.loam.it.bench.PodConnection;
 import io.loam.it.lab.HazardFigures;
 import io.loam.lab.command.Command;
+import io.loam.lab.load.OpenLoopLoad;
+import io.loam.lab.load.OpenLoopLoad.Sample;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -91,7 +92,12 @@ final class HeldSocketsNetnsIT {
                 .map(pod -> bench.lab().podNetns(pod.namespace() + "/" + pod.name()))
                 .toList();
         assertThat(pods).hasSize(CALLERS);
-        return OpenLoopLoad.start(pods, bench.ipv4(CACHE), PER_SECOND, token);
+        return OpenLoopLoad.start(
+                pods,
+                new InetSocketAddress(bench.ipv4(CACHE), 6379),
+                PER_SECOND,
+                "PING " + token + "\r\n",
+                "$" + token.length() + "\r\n" + token + "\r\n");
     }
 
     @AfterAll

@@ -60,6 +60,7 @@ final class ShopTour {
         step("the server still sees the caller's address", this::sourceAddress);
         step("a denied caller is refused, by a named rule", this::deniedCaller);
         step("STRICT refuses a caller outside of the mesh", this::strict);
+        step("agents are replaced under load, nobody is refused", new UpgradeUnderLoad(shop)::take);
         step("a name that only the mesh knows is resolved by the agent", this::name);
         step("REGISTRY_ONLY refuses what the mesh does not know", this::knownOnly);
         step("'loam why' finds a fault that was planted", this::fault);

@@ -1,9 +1,8 @@
-package io.loam.it.bench;
+package io.loam.lab.load;
 
 import io.loam.protocol.linux.Netns;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
 import java.nio.channels.SocketChannel;
@@ -19,16 +18,18 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
-/// New connections from pods, in turn, to a redis at a fixed rate, each for one request, whether the ones before have
-/// been answered or not: who is held up makes nobody else wait. Ends each by a reset, so that ports do not
-/// run out.
+/// New connections from pods, in turn, at a fixed rate, each for one request, whether the ones before have been
+/// answered or not: who is held up makes nobody else wait. Ends each by a reset, so that ports do not run out.
 public final class OpenLoopLoad implements AutoCloseable {
     /// What an agent may take to come back on a busy machine, and more.
     private static final int TIMEOUT_MILLIS = 60_000;
 
+    private static final int LOOK_MILLIS = 10;
+
     private final List<Netns> pods;
     private final InetSocketAddress to;
-    private final String token;
+    private final byte[] request;
+    private final String answer;
     private final long intervalNanos;
     private final ConcurrentLinkedQueue<Sample> samples = new ConcurrentLinkedQueue<>();
     private final Phaser underWay = new Phaser(1);
@@ -53,24 +54,27 @@ public final class OpenLoopLoad implements AutoCloseable {
         }
     }
 
-    private OpenLoopLoad(List<Netns> pods, InetSocketAddress to, int perSecond, String token) {
+    private OpenLoopLoad(List<Netns> pods, InetSocketAddress to, int perSecond, String request, String answer) {
         this.pods = pods;
         this.to = to;
-        this.token = token;
+        this.request = request.getBytes(StandardCharsets.US_ASCII);
+        this.answer = answer;
         this.intervalNanos = TimeUnit.SECONDS.toNanos(1) / perSecond;
         this.opener = Thread.ofPlatform().daemon().name("open-loop-load").unstarted(this::run);
     }
 
     /// @param namespaces of the pods
     /// @param perSecond of all pods together
-    /// @param token what is asked for each time, to be looked for on links
-    public static OpenLoopLoad start(List<Path> namespaces, InetAddress to, int perSecond, String token)
+    /// @param request sent on each connection
+    /// @param answer what has to come back
+    public static OpenLoopLoad start(
+            List<Path> namespaces, InetSocketAddress to, int perSecond, String request, String answer)
             throws IOException {
         var pods = new ArrayList<Netns>();
         for (var namespace : namespaces) {
             pods.add(Netns.open(namespace));
         }
-        var load = new OpenLoopLoad(pods, new InetSocketAddress(to, 6379), perSecond, token);
+        var load = new OpenLoopLoad(pods, to, perSecond, request, answer);
         load.opener.start();
         return load;
     }
@@ -107,18 +111,17 @@ public final class OpenLoopLoad implements AutoCloseable {
             var socket = channel.socket();
             socket.setSoTimeout(TIMEOUT_MILLIS);
             socket.connect(to, TIMEOUT_MILLIS);
-            socket.getOutputStream().write(("PING " + token + "\r\n").getBytes(StandardCharsets.US_ASCII));
-            var wanted = "$" + token.length() + "\r\n" + token + "\r\n";
-            var answer = new ByteArrayOutputStream();
-            while (answer.size() < wanted.length()) {
+            socket.getOutputStream().write(request);
+            var received = new ByteArrayOutputStream();
+            while (received.size() < answer.length()) {
                 int next = socket.getInputStream().read();
                 if (next < 0) {
                     break;
                 }
-                answer.write(next);
+                received.write(next);
             }
-            var text = answer.toString(StandardCharsets.US_ASCII);
-            if (!text.equals(wanted)) {
+            var text = received.toString(StandardCharsets.US_ASCII);
+            if (!text.equals(answer)) {
                 failure = "answer '" + text + "'";
             }
         } catch (IOException e) {
@@ -136,8 +139,14 @@ public final class OpenLoopLoad implements AutoCloseable {
     }
 
     /// Waits until a connection that was opened after this moment has been answered.
-    public void awaitAnswerTo(long openedAfter) throws Exception {
-        MeshBench.await("an answer to a new connection", Duration.ofMinutes(1), () -> lastAnswer > openedAfter);
+    public void awaitAnswerTo(long openedAfter) throws InterruptedException, TimeoutException {
+        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(TIMEOUT_MILLIS);
+        while (lastAnswer - openedAfter <= 0) {
+            if (System.nanoTime() - deadline > 0) {
+                throw new TimeoutException("no new connection was answered within " + TIMEOUT_MILLIS + " ms");
+            }
+            Thread.sleep(LOOK_MILLIS);
+        }
     }
 
     /// Opens no more and waits for those under way.
