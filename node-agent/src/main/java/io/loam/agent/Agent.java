@@ -3,6 +3,8 @@ package io.loam.agent;
 import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.connections.ConnectionRegistry;
 import io.loam.agent.connections.Telemetry;
+import io.loam.agent.crash.CrashMarks;
+import io.loam.agent.crash.Predecessors;
 import io.loam.agent.dns.DnsMetrics;
 import io.loam.agent.dns.DnsServices;
 import io.loam.agent.dump.ConfigDump;
@@ -84,6 +86,7 @@ final class Agent {
     private final AgentConfig config;
     private final EventLoops loops;
     private final HandshakeTerms terms;
+    private final CrashMarks crashMarks;
     private final LoopWatchdog watchdog;
     private final ConnectionRegistry connections;
     private final WorkloadProxies pods;
@@ -151,12 +154,12 @@ final class Agent {
         ProcessMetrics.register(registry, "ztunnel", VERSION);
 
         loops = new EventLoops(config.workers());
-        watchdog = LoopWatchdog.start(
-                loops.all(),
-                WatchdogConfig.DEFAULT,
-                readiness,
-                registry,
-                () -> Runtime.getRuntime().halt(LOOP_LOST));
+        var predecessors = Predecessors.of(config.stateDirectory(), loops.workers());
+        crashMarks = predecessors.marks();
+        watchdog = LoopWatchdog.start(loops.all(), WatchdogConfig.DEFAULT, readiness, registry, lost -> {
+            crashMarks.lost(lost);
+            Runtime.getRuntime().halt(LOOP_LOST);
+        });
         var channels = new UpstreamChannels(loops.control());
         var mesh = new MeshView();
         var workloads = new WorkloadWait(mesh);
@@ -197,8 +200,9 @@ final class Agent {
                 inbound,
                 config.dns().enabled() ? dns(mesh, workloads, names, acceptPause, random) : null,
                 acceptPause,
+                crashMarks,
                 config.node().trustDomain());
-        pods = new WorkloadProxies(services, readiness, registry);
+        pods = new WorkloadProxies(services, predecessors.isolated(), readiness, registry);
         mesh.addPreparation(new PodPolicies(pods::pods)::prepare);
         zds = new ZdsClient(config.zdsSocket(), pods, readiness, random);
         xds = new XdsClient(channels, config.controlPlane(), config.node(), mesh, readiness, registry, clock, random);
@@ -339,6 +343,7 @@ final class Agent {
         accessLog.close();
         watchdog.close();
         loops.close();
+        crashMarks.close();
         log.info("drained");
         programLog.close();
     }

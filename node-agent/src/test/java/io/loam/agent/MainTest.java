@@ -43,7 +43,8 @@ class MainTest {
         assertThat(errors).isEqualTo("""
                 CRL_PATH: /etc/crl.pem (expected: not set; certificate revocation lists are not checked yet)
                 LOAM_ADMINPORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED,\
-                 LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATS_PORT,\
+                 LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATE_DIR,\
+                 LOAM_STATS_PORT,\
                  LOAM_TLS_GROUPS)
                 NODE_NAME: not set (expected: the name of the node this agent runs on)
                 """);

@@ -6,6 +6,7 @@ import io.loam.config.cluster.RunningPod;
 import io.loam.lab.Lab;
 import io.loam.lab.capture.LinkCapture;
 import io.loam.lab.command.Command;
+import io.loam.lab.node.AgentSetup;
 import io.loam.model.workload.Workload.TunnelProtocol;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -56,12 +57,17 @@ public final class MeshBench implements AutoCloseable {
     /// @param agentEnvironment added to that of each agent
     public static MeshBench start(String lab, Map<String, String> yaml, Map<String, String> agentEnvironment)
             throws IOException {
+        return start(lab, yaml, new AgentSetup(agentEnvironment, List.of(), Map.of()));
+    }
+
+    /// @param agents how they are started
+    public static MeshBench start(String lab, Map<String, String> yaml, AgentSetup agents) throws IOException {
         var files = Files.createTempDirectory("loam-" + lab + "-");
         Files.writeString(files.resolve("nodes.yaml"), NODES);
         for (var file : yaml.entrySet()) {
             Files.writeString(files.resolve(file.getKey()), file.getValue());
         }
-        var started = Lab.start(lab, List.of(files), agentEnvironment);
+        var started = Lab.start(lab, List.of(files), agents);
         try {
             started.awaitReady(Duration.ofSeconds(60));
         } catch (IOException e) {

@@ -3,6 +3,7 @@ package io.loam.lab.node;
 import static java.util.concurrent.TimeUnit.MILLISECONDS;
 
 import io.loam.agent.AgentJvm;
+import io.loam.agent.crash.Culprits;
 import io.loam.lab.network.LabName;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
@@ -65,7 +66,9 @@ final class AgentProcess implements AutoCloseable {
     ///
     /// @param environment all of it: the agent inherits nothing else
     /// @param setup what to start instead, or with which options
-    static AgentProcess start(String node, String netns, Map<String, String> environment, Path log, AgentSetup setup) {
+    /// @param state directory that agents of the node leave things to each other in
+    static AgentProcess start(
+            String node, String netns, Map<String, String> environment, Path log, Path state, AgentSetup setup) {
         var command = new ArrayList<String>(List.of("nsenter", "--net=" + LabName.netnsPath(netns), "--"));
         var program = setup.programs().get(node);
         if (program != null) {
@@ -75,6 +78,7 @@ final class AgentProcess implements AutoCloseable {
             var classPath = System.getProperty("java.class.path");
             command.addAll(AgentJvm.flags(WORKERS));
             command.addAll(AgentJvm.cacheFlags(classPath));
+            command.add(Culprits.errorFileOption(state));
             command.addAll(setup.jvmOptions());
             command.addAll(List.of("-cp", classPath, MAIN));
         }

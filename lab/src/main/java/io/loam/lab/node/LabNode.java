@@ -62,6 +62,8 @@ final class LabNode implements NodeSockets, AutoCloseable {
         var socket = Files.createDirectories(lab.stateDir().resolve("zds")).resolve(slot.index() + ".sock");
         var environment = new HashMap<>(agentEnvironment);
         environment.put("INPOD_UDS", socket.toString());
+        var state = Files.createDirectories(directory.resolve("agent"));
+        environment.put("LOAM_STATE_DIR", state.toString());
         NetnsThread inside;
         try (var open = Netns.open(path)) {
             inside = NetnsThread.start(open, "node " + slot.name());
@@ -74,7 +76,7 @@ final class LabNode implements NodeSockets, AutoCloseable {
             throw e;
         }
         // From here on nothing fails: an agent that cannot be started is tried again by its own thread.
-        var agent = AgentProcess.start(slot.name(), netns, environment, directory.resolve("agent.log"), setup);
+        var agent = AgentProcess.start(slot.name(), netns, environment, directory.resolve("agent.log"), state, setup);
         return new LabNode(slot, enroller, agent, inside, new KubeProxy(path));
     }
 

@@ -1,6 +1,7 @@
 package io.loam.agent.workload;
 
 import io.loam.agent.connections.ConnectionLimits;
+import io.loam.agent.crash.PodMarks;
 import io.loam.agent.pod.LocalPod;
 import io.loam.protocol.hbone.HboneConfig;
 import io.loam.runtime.identity.CertificateSource;
@@ -21,20 +22,25 @@ import java.util.IdentityHashMap;
 /// T18).
 final class PodTunnelPools {
     private final LocalPod pod;
+    private final PodMarks marks;
     private final ConnectionLimits limits;
     private final IdentityHashMap<EventLoop, TunnelPool> pools = new IdentityHashMap<>();
 
     PodTunnelPools(
             LocalPod pod,
+            PodMarks marks,
             EventLoops loops,
             CertificateSource certificates,
             ConnectionLimits limits,
             TunnelPoolConfig config,
             HboneConfig hbone) {
         this.pod = pod;
+        this.marks = marks;
         this.limits = limits;
         for (var loop : loops.workers()) {
-            pools.put(loop, new TunnelPool(loop, this::open, ClientTlsSource.of(certificates), config, hbone));
+            pools.put(
+                    loop,
+                    new TunnelPool(loop, key -> open(key, loop), ClientTlsSource.of(certificates), config, hbone));
         }
     }
 
@@ -65,7 +71,7 @@ final class PodTunnelPools {
         pools.forEach((loop, pool) -> loop.execute(pool::close));
     }
 
-    private Channel open(TunnelKey key) throws IOException {
+    private Channel open(TunnelKey key, EventLoop loop) throws IOException {
         if (!limits.takeSocket(pod)) {
             throw new SocketLimitException();
         }
@@ -84,6 +90,7 @@ final class PodTunnelPools {
             throw e;
         }
         var _ = socket.closeFuture().addListener(_ -> limits.giveSocket(pod));
+        marks.watch(socket.pipeline(), loop);
         return socket;
     }
 }

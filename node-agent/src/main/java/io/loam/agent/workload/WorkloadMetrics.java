@@ -8,12 +8,14 @@ import io.prometheus.metrics.model.registry.PrometheusRegistry;
 final class WorkloadMetrics {
     final Gauge active;
     final Gauge pending;
+    final Gauge isolated;
     final Counter started;
     final Counter stopped;
 
     WorkloadMetrics(PrometheusRegistry registry) {
         active = gauge("workload_manager_active_proxy_count", "Pods with open listeners", registry);
         pending = gauge("workload_manager_pending_proxy_count", "Pods whose listeners could not be opened", registry);
+        isolated = gauge("loam_isolated_pods", "Pods that are not served because agents died of them", registry);
         started = counter("workload_manager_proxies_started", "Pods taken into the mesh", registry);
         stopped = counter("workload_manager_proxies_stopped", "Pods that left the mesh", registry);
     }

@@ -32,6 +32,10 @@ public final class WorkloadProxies implements PodLifecycle {
 
     private final SocketConfig sockets;
     private final Starter starter;
+
+    /// UIDs of pods that agents died of (hazard P5).
+    private final Set<String> isolated;
+
     private final Readiness readiness;
     private final WorkloadMetrics metrics;
     private final Map<String, RunningProxy> active = new HashMap<>();
@@ -48,8 +52,10 @@ public final class WorkloadProxies implements PodLifecycle {
 
     private boolean draining;
 
-    public WorkloadProxies(WorkloadServices services, Readiness readiness, PrometheusRegistry registry) {
-        this(services.sockets(), (pod, held) -> start(pod, services, held), readiness, registry);
+    /// @param isolated UIDs of pods that are not served
+    public WorkloadProxies(
+            WorkloadServices services, Set<String> isolated, Readiness readiness, PrometheusRegistry registry) {
+        this(services.sockets(), (pod, held) -> start(pod, services, held), isolated, readiness, registry);
     }
 
     private static RunningProxy start(LocalPod pod, WorkloadServices services, HeldListeners held) throws IOException {
@@ -58,11 +64,18 @@ public final class WorkloadProxies implements PodLifecycle {
     }
 
     /// @param starter opens the listeners of a pod
-    WorkloadProxies(SocketConfig sockets, Starter starter, Readiness readiness, PrometheusRegistry registry) {
+    WorkloadProxies(
+            SocketConfig sockets,
+            Starter starter,
+            Set<String> isolated,
+            Readiness readiness,
+            PrometheusRegistry registry) {
         this.sockets = sockets;
         this.starter = starter;
+        this.isolated = Set.copyOf(isolated);
         this.readiness = readiness;
         this.metrics = new WorkloadMetrics(registry);
+        this.metrics.isolated.set(isolated.size());
         readiness.pending(LISTENERS);
     }
 
@@ -76,6 +89,11 @@ public final class WorkloadProxies implements PodLifecycle {
             String uid, WorkloadInfo info, Netns netns, @Nullable HeldListeners held) throws IOException {
         try (var unused = held == null ? new HeldListeners() : held) { // what is not taken out is closed
             mentioned.add(uid);
+            if (isolated.contains(uid)) {
+                netns.close();
+                log.error("not served, agents died of it pod={}/{} uid={}", info.namespace(), info.name(), uid);
+                return held == null ? null : new HeldListeners(); // none to keep: who connects is refused
+            }
             var known = unused.inodes();
             var running = active.get(uid);
             if (running != null && running.pod().netnsInode() == netns.inode()) {
@@ -109,7 +127,7 @@ public final class WorkloadProxies implements PodLifecycle {
     @Override
     public synchronized void keep(String uid) throws IOException {
         mentioned.add(uid);
-        if (!active.containsKey(uid) && !pending.containsKey(uid)) {
+        if (!active.containsKey(uid) && !pending.containsKey(uid) && !isolated.contains(uid)) {
             throw new IOException("pod " + uid + " is not known here (expected: an add with its namespace)");
         }
     }

@@ -1,6 +1,7 @@
 package io.loam.agent.workload;
 
 import io.loam.agent.connections.ConnectionLimits;
+import io.loam.agent.crash.PodMarks;
 import io.loam.agent.dns.PodDns;
 import io.loam.agent.inbound.InboundPipeline;
 import io.loam.agent.inbound.InboundTunnels;
@@ -13,8 +14,10 @@ import io.loam.protocol.linux.FileDescriptor;
 import io.loam.protocol.linux.ListeningSocket;
 import io.loam.protocol.zds.HeldListeners;
 import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.epoll.EpollServerSocketChannel;
@@ -55,6 +58,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     private final InboundTunnels tunnels = new InboundTunnels();
     private final List<Listener> listeners = new ArrayList<>();
     private final AcceptGate gate;
+    private final PodMarks marks;
     private @Nullable PodDns dns;
     private boolean drained;
     private boolean stopped;
@@ -64,8 +68,10 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
         this.services = services;
         certificate =
                 new PodCertificate(pod, services.inbound().mesh(), services.certificates(), services.trustDomain());
+        marks = services.crashMarks().of(pod.uid());
         pools = new PodTunnelPools(
                 pod,
+                marks,
                 services.loops(),
                 services.certificates(),
                 limits(),
@@ -174,10 +180,21 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
 
     private ChannelHandler pipeline(int port) {
         return switch (port) {
-            case ProxyPorts.HBONE -> new InboundPipeline(pod, services.inbound(), tunnels);
+            case ProxyPorts.HBONE -> watched(new InboundPipeline(pod, services.inbound(), tunnels));
             case ProxyPorts.INBOUND_PLAINTEXT -> new PlaintextPipeline(pod, services.inbound());
             case ProxyPorts.OUTBOUND -> new OutboundPipeline(pod, services.outbound(), pools::of);
             default -> throw new IllegalArgumentException("port: " + port + " (expected: one of " + PORTS + ")");
+        };
+    }
+
+    /// Of what others send us, tunnels are all that is parsed; the rest is passed on unread.
+    private ChannelHandler watched(ChannelHandler pipeline) {
+        return new ChannelInitializer<>() {
+            @Override
+            protected void initChannel(Channel channel) {
+                channel.pipeline().addLast(pipeline);
+                marks.watch(channel.pipeline(), channel.eventLoop());
+            }
         };
     }
 
@@ -253,6 +270,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
         stopped = true;
         drain();
         certificate.drop();
+        marks.close();
         log.info("pod left pod={}", pod);
     }
 

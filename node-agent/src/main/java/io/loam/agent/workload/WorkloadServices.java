@@ -1,5 +1,6 @@
 package io.loam.agent.workload;
 
+import io.loam.agent.crash.CrashMarks;
 import io.loam.agent.dns.DnsServices;
 import io.loam.agent.inbound.InboundServices;
 import io.loam.agent.outbound.OutboundServices;
@@ -24,4 +25,5 @@ public record WorkloadServices(
         InboundServices inbound,
         @Nullable DnsServices dns,
         AcceptPause acceptPause,
+        CrashMarks crashMarks,
         String trustDomain) {}

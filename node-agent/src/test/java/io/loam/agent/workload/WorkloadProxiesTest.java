@@ -22,6 +22,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import org.junit.jupiter.api.Test;
@@ -41,7 +42,7 @@ class WorkloadProxiesTest {
     private final List<String> events = new ArrayList<>();
     private final Map<String, Exception> failures = new HashMap<>();
     private final CompletableFuture<Void> accepts = new CompletableFuture<>();
-    private final WorkloadProxies pods = new WorkloadProxies(SOCKETS, this::start, readiness, registry);
+    private final WorkloadProxies pods = new WorkloadProxies(SOCKETS, this::start, Set.of("u13"), readiness, registry);
 
     @Test
     void servesAPodFromItsAddToItsDel() throws Exception {
@@ -248,6 +249,24 @@ class WorkloadProxiesTest {
         assertThat(pods.add("u1", info("cart"), netns("a"), kept())).isNull();
         assertThat(up()).containsExactly("u1");
         assertThat(readiness.isReady()).isTrue();
+    }
+
+    /// Hazard P5: nothing is opened, and nothing is kept either, so that who connects is refused.
+    @Test
+    void aPodThatAgentsDiedOfIsNotServed() throws Exception {
+        Files.createFile(folder.resolve("listener"));
+        pods.connected();
+
+        try (var toKeep = pods.add("u13", info("poison"), netns("p"), kept())) {
+            assertThat(toKeep).isNotNull();
+            assertThat(Objects.requireNonNull(toKeep).isEmpty()).isTrue();
+        }
+        pods.keep("u13");
+        pods.snapshotComplete();
+
+        assertThat(events).isEmpty();
+        assertThat(readiness.isReady()).isTrue();
+        assertThat(gauge("loam_isolated_pods")).isEqualTo(1);
     }
 
     private HeldListeners kept() throws IOException {

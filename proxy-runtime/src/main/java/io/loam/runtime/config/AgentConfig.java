@@ -7,6 +7,8 @@ import java.time.Duration;
 /// can take its place; what only we have begins with `LOAM_`.
 ///
 /// @param zdsSocket where the privileged half listens (`INPOD_UDS`). Default `/var/run/ztunnel/ztunnel.sock`
+/// @param stateDirectory what an agent leaves to its successor, above all which pod it died of (`LOAM_STATE_DIR`): an
+///     existing directory of this node's agents alone. Default: none, then nobody is isolated (hazard P5)
 /// @param certificateLifetime asked of the CA (`SECRET_TTL`). Default 24 h
 /// @param workers event loops for traffic (`ZTUNNEL_WORKER_THREADS`: a number, `N%` of the cores, or 0 for all
 ///     cores, where `ZTUNNEL_CPU_LIMIT` may say how many those are). Default: `ZTUNNEL_RESOURCE_CPU_LIMIT`, else the
@@ -23,6 +25,7 @@ public record AgentConfig(
         AdminConfig admin,
         LogConfig log,
         Path zdsSocket,
+        String stateDirectory,
         Duration certificateLifetime,
         int workers) {
     public AgentConfig {

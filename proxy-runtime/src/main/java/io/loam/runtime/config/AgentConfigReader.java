@@ -40,6 +40,7 @@ public final class AgentConfigReader {
             "LOAM_STATS_PORT",
             "LOAM_READINESS_PORT",
             "LOAM_TLS_GROUPS",
+            "LOAM_STATE_DIR",
             "LOAM_DNS_RESOLVERS",
             "LOAM_DNS_TIMEOUT",
             "LOAM_DNS_MAX_FORWARDED",
@@ -142,6 +143,7 @@ public final class AgentConfigReader {
                 admin,
                 log,
                 Path.of(text("INPOD_UDS", DEFAULT_ZDS_SOCKET.toString())),
+                text("LOAM_STATE_DIR", ""),
                 lifetime,
                 workers);
     }

@@ -9,6 +9,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -27,20 +28,20 @@ public final class LoopWatchdog implements AutoCloseable {
     private final WatchdogConfig config;
     private final Readiness readiness;
     private final LongSupplier nanoTime;
-    private final Runnable abort;
+    private final Consumer<String> abort;
     private final Gauge lag;
     private final Thread thread = new Thread(this::run, "loam-watchdog");
     private volatile boolean closed;
 
     /// @param nanoTime monotonic clock
-    /// @param abort ends the process at once; called on the watchdog's thread
+    /// @param abort ends the process at once; called on the watchdog's thread, with the name of the lost loop's
     LoopWatchdog(
             Collection<EventLoop> loops,
             WatchdogConfig config,
             Readiness readiness,
             PrometheusRegistry registry,
             LongSupplier nanoTime,
-            Runnable abort) {
+            Consumer<String> abort) {
         this.config = config;
         this.readiness = readiness;
         this.nanoTime = nanoTime;
@@ -54,13 +55,13 @@ public final class LoopWatchdog implements AutoCloseable {
                 .toList();
     }
 
-    /// @param abort ends the process at once
+    /// @param abort ends the process at once; is given the name of the thread that is lost
     public static LoopWatchdog start(
             Collection<EventLoop> loops,
             WatchdogConfig config,
             Readiness readiness,
             PrometheusRegistry registry,
-            Runnable abort) {
+            Consumer<String> abort) {
         var watchdog = new LoopWatchdog(loops, config, readiness, registry, System::nanoTime, abort);
         watchdog.thread.setDaemon(true);
         watchdog.thread.start();
@@ -127,7 +128,7 @@ public final class LoopWatchdog implements AutoCloseable {
                 }
                 case ABORT -> {
                     log.error("event loop is lost, ending the process loop={} lag.ms={}\n{}", name(), millis, stack());
-                    abort.run();
+                    abort.accept(name());
                 }
                 case RECOVERED -> {
                     log.warn("event loop answers again loop={}", name());

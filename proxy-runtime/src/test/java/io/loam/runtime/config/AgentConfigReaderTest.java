@@ -92,6 +92,7 @@ class AgentConfigReaderTest {
                 of("INPOD_PORT_REUSE", c -> c.sockets().reusePort()).row(true, "1", true),
                 of("INPOD_UDS", AgentConfig::zdsSocket)
                         .row(Path.of("/var/run/ztunnel/ztunnel.sock"), "/run/z.sock", Path.of("/run/z.sock")),
+                of("LOAM_STATE_DIR", AgentConfig::stateDirectory).row("", "/run/loam/agent", "/run/loam/agent"),
                 of("KEEPALIVE_ENABLED", c -> c.sockets().keepAlive().enabled()).row(true, "false", false),
                 of("KEEPALIVE_TIME", c -> c.sockets().keepAlive().time())
                         .row(Duration.ofSeconds(180), "5m", Duration.ofMinutes(5)),
@@ -207,7 +208,7 @@ class AgentConfigReaderTest {
             ZTUNNEL_WORKER_THREADS          | -1             | ZTUNNEL_WORKER_THREADS: -1 (expected: a number, N%, or 0 for all cores)
             ZTUNNEL_WORKER_THREADS          | many           | ZTUNNEL_WORKER_THREADS: many (expected: a number, N%, or 0 for all cores)
             ZTUNNEL_RESOURCE_CPU_LIMIT      | 2Gi            | ZTUNNEL_RESOURCE_CPU_LIMIT: 2Gi (expected: processors as in Kubernetes, for example 2 or 500m)
-            LOAM_ADMINPORT                  | 1              | LOAM_ADMINPORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATS_PORT, LOAM_TLS_GROUPS)
+            LOAM_ADMINPORT                  | 1              | LOAM_ADMINPORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATE_DIR, LOAM_STATS_PORT, LOAM_TLS_GROUPS)
             """)
     void refusesAValueThatDoesNotFit(String key, String value, String problem) {
         assertThatThrownBy(() -> read(Map.of(key, value == null ? "" : value)))
@@ -309,7 +310,7 @@ class AgentConfigReaderTest {
                         CORES))
                 .hasMessage("""
                         CRL_PATH: /x (expected: not set; certificate revocation lists are not checked yet)
-                        LOAM_PORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATS_PORT, LOAM_TLS_GROUPS)
+                        LOAM_PORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATE_DIR, LOAM_STATS_PORT, LOAM_TLS_GROUPS)
                         NODE_NAME: not set (expected: the name of the node this agent runs on)
                         XDS_ADDRESS: https://x (expected: https://host:port, for example https://istiod.istio-system.svc:15012)
                         CA_ADDRESS: https://y (expected: https://host:port, for example https://istiod.istio-system.svc:15012)

@@ -103,7 +103,7 @@ class LoopLagTest {
                 }
             });
             var watchdog = new LoopWatchdog(
-                    List.of(loop), WatchdogConfig.DEFAULT, readiness, new PrometheusRegistry(), clock::get, () -> {});
+                    List.of(loop), WatchdogConfig.DEFAULT, readiness, new PrometheusRegistry(), clock::get, _ -> {});
             watchdog.look();
             for (int look = 0; look < 101; look++) {
                 clock.addAndGet(PERIOD);
@@ -135,7 +135,7 @@ class LoopLagTest {
                     readiness,
                     new PrometheusRegistry(),
                     clock::get,
-                    aborted::incrementAndGet);
+                    _ -> aborted.incrementAndGet());
             watchdog.look();
             loop.submit(() -> {}).get(5, TimeUnit.SECONDS); // the first question is answered
             var held = new CountDownLatch(1);
