@@ -76,6 +76,8 @@ public final class AgentJvm {
                 "-XX:ReservedCodeCacheSize=32m",
                 "-XX:+ExitOnOutOfMemoryError", // a restart serves; a half-dead process does not (hazard P11)
                 "-XX:+DisableAttachMechanism", // nobody of our user reads keys out of this process (hazard I22)
+                "-XX:-HeapDumpOnOutOfMemoryError", // the same, whatever JAVA_TOOL_OPTIONS says; and see ProcessMemory
+                "-XX:-CreateCoredumpOnCrash",
                 "-Dio.netty.allocator.type=pooled", // 10 to 14 % less CPU per byte than the default
                 "-Dio.netty.allocator.maxOrder=7", // chunks of 1 MiB: with 4, as by default, three lie half empty
                 "-Dio.netty.allocator.maxCachedBufferCapacity=131072", // reads of 64 KiB as well

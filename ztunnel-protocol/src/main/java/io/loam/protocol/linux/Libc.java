@@ -38,6 +38,7 @@ final class Libc {
     static final int SHUT_RDWR = 2;
     static final short POLLIN = 1;
     static final short POLLOUT = 4;
+    static final int RLIMIT_CORE = 4;
     static final int RLIMIT_NOFILE = 7;
     static final int AF_INET6 = 10;
     static final int IPPROTO_TCP = 6;
@@ -47,6 +48,8 @@ final class Libc {
     static final int SO_DOMAIN = 39;
     static final int F_DUPFD_CLOEXEC = 1030;
     static final long SIOCGSKNS = 0x894C; // a descriptor of the namespace that a socket belongs to
+    static final int PR_GET_DUMPABLE = 3;
+    static final int PR_SET_DUMPABLE = 4;
 
     static final int ENOENT = 2;
     static final int EINTR = 4;
@@ -82,6 +85,7 @@ final class Libc {
     private static final MemorySegment GETSOCKNAME = symbol("getsockname");
     private static final MemorySegment GETRLIMIT = symbol("getrlimit");
     private static final MemorySegment SETRLIMIT = symbol("setrlimit");
+    private static final MemorySegment PRCTL = symbol("prctl");
     private static final MemorySegment STRERROR = symbol("strerror");
 
     private Libc() {}
@@ -179,6 +183,10 @@ final class Libc {
 
     static void setrlimit(int resource, MemorySegment limits) throws LinuxException {
         callInt("setrlimit", SETRLIMIT, resource, limits.address(), 0, 0);
+    }
+
+    static int prctl(int option, long argument) throws LinuxException {
+        return callInt("prctl", PRCTL, option, argument, 0, 0);
     }
 
     /// @param what the call as an error names it
