@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -128,6 +129,8 @@ final class LabNode implements NodeSockets, AutoCloseable {
     public SocketChannel open() throws IOException {
         try {
             return inside.submit(SocketChannel::open).get();
+        } catch (RejectedExecutionException e) { // a probe that was under way when the node went
+            throw new IOException("node " + slot.name() + " is gone", e);
         } catch (ExecutionException e) {
             throw new IOException("no socket in the namespace of node " + slot.name(), e.getCause());
         } catch (InterruptedException e) {

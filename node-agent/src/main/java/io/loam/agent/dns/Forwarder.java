@@ -20,6 +20,8 @@ import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Passes queries of one pod on, from the pod's own namespace and address: to everybody else they are the
 /// pod's.
@@ -28,6 +30,8 @@ import org.jspecify.annotations.Nullable;
 /// the client chose, this is what protects from forged answers (RFC 5452, 9). Datagrams are not repeated, as
 /// the client repeats them itself; a query that came over TCP is passed on over TCP. Belongs to one event loop.
 final class Forwarder implements Forwarding {
+    private static final Logger log = LoggerFactory.getLogger(Forwarder.class);
+
     /// More than anybody sends in one datagram today (RFC 9715 advises 1,400); clients that offer to take more
     /// are quoted with this.
     static final int MOST_DATAGRAM_BYTES = 4096;
@@ -56,7 +60,7 @@ final class Forwarder implements Forwarding {
         if (transport == Transport.UDP && query.payloadBytes() > MOST_DATAGRAM_BYTES) {
             message.setShort(message.readerIndex() + query.payloadAt(), MOST_DATAGRAM_BYTES);
         }
-        new Forwarded(query, message, List.copyOf(resolvers), transport, listener).askNext();
+        new Forwarded(query, message, List.copyOf(resolvers), transport, listener).start();
     }
 
     /// One query, one resolver at a time.
@@ -83,6 +87,22 @@ final class Forwarder implements Forwarding {
             this.resolvers = resolvers;
             this.transport = transport;
             this.listener = listener;
+        }
+
+        void start() {
+            try {
+                askNext();
+            } catch (RuntimeException | Error e) {
+                failByBug(e);
+            }
+        }
+
+        /// An error of our own ends this query, and whoever waits hears of it.
+        private void failByBug(Throwable cause) {
+            if (!over) {
+                log.error("dns query ended by a bug resolver={}", text(resolvers.get(Math.max(0, asked - 1))), cause);
+                fail(Refusal.BUG, String.valueOf(cause));
+            }
         }
 
         /// The time that is left is shared out evenly among the resolvers that are left.
@@ -218,7 +238,7 @@ final class Forwarder implements Forwarding {
             }
             if (asked < resolvers.size() && System.nanoTime() < deadlineNanos) {
                 stop();
-                askNext();
+                start();
             } else {
                 fail(reason, detail);
             }

@@ -102,6 +102,9 @@ final class PodQueries {
                 } else {
                     onClient(query, kept, asker, client);
                 }
+            } catch (RuntimeException | Error e) { // nobody above us knows that somebody waits for an answer
+                bug(asker.transport(), e);
+                asker.drop();
             } finally {
                 kept.release();
             }
@@ -164,39 +167,86 @@ final class PodQueries {
             serverFailure(query, message, asker, Refusal.SOCKET_LIMIT, "");
             return;
         }
-        services.metrics.forwarded(query.type(), asker.transport(), client);
         pod.retain();
-        long started = System.nanoTime();
-        var kept = message.retain(); // for the question of an answer of ours
-        forwarding.forward(query, message.retain(), resolvers, asker.transport(), new Forwarding.Listener() {
-            @Override
-            public void answered(ByteBuf answer) {
-                end(true);
-                doNotDenyWhatIsKnown(query, client, answer);
+        var waiting = new Waiting(query, message.retain(), asker, client);
+        try {
+            services.metrics.forwarded(query.type(), asker.transport(), client);
+            forwarding.forward(query, message.retain(), resolvers, asker.transport(), waiting);
+        } catch (RuntimeException | Error e) {
+            waiting.failedByBug(e);
+        }
+    }
+
+    /// One query that a resolver was asked. Holds a place among those that wait, a socket of the pod, the pod and the
+    /// query, from the beginning to its one end, whatever goes wrong at either.
+    private final class Waiting implements Forwarding.Listener {
+        private final QueryMessage query;
+        private final ByteBuf message; // for the question of an answer of ours
+        private final Asker asker;
+        private final Workload client;
+        private final long startedNanos = System.nanoTime();
+        private boolean over;
+
+        /// @param message taken over
+        Waiting(QueryMessage query, ByteBuf message, Asker asker, Workload client) {
+            this.query = query;
+            this.message = message;
+            this.asker = asker;
+            this.client = client;
+        }
+
+        @Override
+        public void answered(ByteBuf answer) {
+            end(true, () -> {
+                boolean handedOn = false;
+                try {
+                    doNotDenyWhatIsKnown(query, client, answer);
+                    handedOn = true;
+                } finally {
+                    if (!handedOn) {
+                        answer.release();
+                    }
+                }
                 asker.answer(answer);
-                kept.release();
-            }
+            });
+        }
 
-            @Override
-            public void failed(Refusal reason, String detail) {
-                end(false);
-                serverFailure(query, kept, asker, reason, detail);
-                kept.release();
-            }
+        @Override
+        public void failed(Refusal reason, String detail) {
+            end(false, () -> serverFailure(query, message, asker, reason, detail));
+        }
 
-            @Override
-            public void foreign(InetSocketAddress resolver) {
-                refused(Refusal.FOREIGN_ANSWER, asker.transport(), Forwarder.text(resolver));
-            }
+        @Override
+        public void foreign(InetSocketAddress resolver) {
+            refused(Refusal.FOREIGN_ANSWER, asker.transport(), Forwarder.text(resolver));
+        }
 
-            private void end(boolean answered) {
+        void failedByBug(Throwable cause) {
+            end(false, () -> {
+                bug(asker.transport(), cause);
+                asker.drop();
+            });
+        }
+
+        private void end(boolean answered, Runnable say) {
+            if (over) {
+                return;
+            }
+            over = true;
+            services.limits.giveSocket(pod);
+            leave();
+            try {
                 services.metrics.forwardedEnd(
-                        query.type(), asker.transport(), client, answered, System.nanoTime() - started);
-                services.limits.giveSocket(pod);
-                leave();
+                        query.type(), asker.transport(), client, answered, System.nanoTime() - startedNanos);
+                say.run();
+            } catch (RuntimeException | Error e) {
+                bug(asker.transport(), e);
+                asker.drop();
+            } finally {
+                message.release();
                 pod.release();
             }
-        });
+        }
     }
 
     /// Whom the program asked, if the kernel tells. A program that talks to the proxy itself asked nobody else.

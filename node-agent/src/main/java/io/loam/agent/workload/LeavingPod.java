@@ -25,6 +25,9 @@ final class LeavingPod {
     private final Runnable abort;
     private @Nullable ScheduledFuture<?> looking;
 
+    /// Said once, not four times a second.
+    private boolean saidThatItCannotSee;
+
     private LeavingPod(LocalPod pod, Runnable abort) {
         this.pod = pod;
         this.abort = abort;
@@ -51,7 +54,14 @@ final class LeavingPod {
         try {
             cutOff = pod.isCutOff();
         } catch (IOException e) {
-            log.warn("cannot see whether the pod has ended pod={} reason={}", pod, e.getMessage());
+            if (!saidThatItCannotSee) {
+                saidThatItCannotSee = true;
+                log.warn(
+                        "cannot see whether the pod has ended, looking every {} ms pod={} reason={}",
+                        INTERVAL_MILLIS,
+                        pod,
+                        e.getMessage());
+            }
         }
         if (cutOff) {
             log.info("pod has ended, cutting what it left open pod={}", pod);

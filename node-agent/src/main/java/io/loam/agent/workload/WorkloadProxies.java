@@ -166,6 +166,9 @@ public final class WorkloadProxies implements PodLifecycle {
 
     @Override
     public synchronized void retryPending() {
+        if (draining) {
+            return; // a listener that opens now would be closed by nobody
+        }
         for (var pod : List.copyOf(pending.values())) {
             if (offeredAgain.contains(pod.uid())) {
                 continue;

@@ -51,6 +51,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -70,6 +71,7 @@ class DnsQueriesTest {
     private final LocalPod client = pod("client");
     private final ArrayDeque<Asked> asked = new ArrayDeque<>();
     private int sockets = 100;
+    private RandomGenerator random = new Random(1);
     private DnsServices services = services(2, 3);
     private PodQueries queries = queries();
     private EmbeddedChannel channel = new EmbeddedChannel();
@@ -237,6 +239,75 @@ class DnsQueriesTest {
         assertThat(count("loam_dns_refused", "reason", "timeout")).isOne();
         assertThat(count("istio_dns_upstream_failures", "request_query_type", "A"))
                 .isOne();
+    }
+
+    /// A query lost is one thing, a place lost for ever another: after 512 of them a pod would have no DNS.
+    @Test
+    void aBugOfTheForwarderLosesOneQueryAndNoPlace() {
+        queries = new PodQueries(
+                client,
+                services,
+                new InFlight(2, Refusal.POD_LIMIT),
+                new EmbeddedChannel().eventLoop(),
+                (_, message, _, _, _) -> {
+                    message.release();
+                    throw new IllegalStateException("bug");
+                });
+        channel = new EmbeddedChannel(new DatagramQueries(queries, closed()));
+
+        for (int i = 0; i < 5; i++) {
+            channel.writeInbound(new DatagramPacket(query("www.example.com", DnsRecordType.A), PROXY, PROGRAM));
+        }
+
+        assertThat(channel.outboundMessages()).isEmpty();
+        assertThat(count("loam_dns_refused", "reason", "bug")).isEqualTo(5);
+        assertThat(count("loam_dns_refused", "reason", "pod_limit")).isZero();
+        assertThat(client.hasOneHolder()).isTrue();
+    }
+
+    @Test
+    void aBugWithAnAnswerLosesOneQueryAndNoPlace() {
+        var message = query("www.example.com", DnsRecordType.A);
+        channel.writeInbound(new DatagramPacket(message, PROXY, PROGRAM));
+        var forwarded = asked.remove();
+        forwarded.message.release();
+        var cutOff = Unpooled.wrappedBuffer(new byte[1]);
+
+        forwarded.listener.answered(cutOff);
+        forwarded.listener.failed(Refusal.TIMEOUT, "the first end counts");
+
+        assertThat(channel.outboundMessages()).isEmpty();
+        assertThat(count("loam_dns_refused", "reason", "bug")).isOne();
+        assertThat(cutOff.refCnt()).isZero();
+        assertThat(message.refCnt()).isZero();
+        assertThat(client.hasOneHolder()).isTrue();
+    }
+
+    @Test
+    void aBugWithAQueryThatWaitedForItsPodIsCounted() {
+        random = () -> {
+            throw new IllegalStateException("bug");
+        };
+        services = services(2, 3);
+        var late = pod("late");
+        var limit = new InFlight(2, Refusal.POD_LIMIT);
+        var its = new EmbeddedChannel();
+        its.pipeline()
+                .addLast(new DatagramQueries(
+                        new PodQueries(late, services, limit, its.eventLoop(), this::forward), closed()));
+        var message = query("db.shop.svc.cluster.local", DnsRecordType.A);
+        its.writeInbound(new DatagramPacket(message, PROXY, PROGRAM));
+
+        view.publish(view.current()
+                .apply(MeshDelta.builder().upsert(workload("late", "10.1.0.2")).build()));
+        its.runPendingTasks();
+
+        assertThat(its.outboundMessages()).isEmpty();
+        assertThat(count("loam_dns_refused", "reason", "bug")).isOne();
+        assertThat(limit.count()).isZero();
+        assertThat(message.refCnt()).isZero();
+        its.finishAndReleaseAll();
+        late.release();
     }
 
     /// Two of this pod may wait, three of the node.
@@ -487,7 +558,7 @@ class DnsQueriesTest {
                 new ConnectionLimits(new LimitsConfig(sockets, sockets, 1, 1), registry),
                 new DnsMetrics(registry),
                 new AcceptPause(registry),
-                new Random(1));
+                random);
     }
 
     private PodQueries queries() {

@@ -269,6 +269,19 @@ class WorkloadProxiesTest {
         assertThat(gauge("loam_isolated_pods")).isEqualTo(1);
     }
 
+    /// The listeners would be closed by nobody.
+    @Test
+    void afterADrainAPendingPodIsNotTriedAgain() throws Exception {
+        failures.put("u1", new IOException("not yet"));
+        assertThatThrownBy(() -> pods.add("u1", info("cart"), netns("a"), null)).hasMessage("not yet");
+        pods.drain();
+
+        failures.clear();
+        pods.retryPending();
+
+        assertThat(up()).isEmpty();
+    }
+
     private HeldListeners kept() throws IOException {
         var kept = new HeldListeners();
         kept.add(15001, FileDescriptor.open(folder.resolve("listener")));
