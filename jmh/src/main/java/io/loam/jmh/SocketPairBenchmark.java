@@ -12,6 +12,7 @@ import io.loam.protocol.hbone.TunnelStream;
 import io.loam.protocol.tls.MeshTls;
 import io.loam.runtime.relay.ApplicationSocket;
 import io.loam.runtime.relay.Relay;
+import io.loam.runtime.tunnel.ClientTlsSource;
 import io.loam.runtime.tunnel.OpenFailure;
 import io.loam.runtime.tunnel.PooledOpening;
 import io.loam.runtime.tunnel.TunnelKey;
@@ -133,7 +134,7 @@ public class SocketPairBenchmark {
         var pool = new TunnelPool(
                 clientLoop.next(),
                 _ -> new EpollSocketChannel(),
-                (key, loop) -> loop.newSucceededFuture(alloc -> tls.newClientHandler(alloc, key.destinations())),
+                (key, loop) -> loop.newSucceededFuture(new ClientTlsSource.Workload(tls, key)),
                 TunnelPoolConfig.DEFAULT,
                 HboneConfig.DEFAULT);
         var key = new TunnelKey(CLIENT, InetAddress.getLoopbackAddress(), Set.of(SERVER), inbound);

@@ -23,8 +23,10 @@ import io.loam.agent.zds.ZdsClient;
 import io.loam.model.dns.NameResolver;
 import io.loam.model.mesh.MeshView;
 import io.loam.protocol.hbone.HboneConfig;
+import io.loam.protocol.linux.ProcessMemory;
 import io.loam.protocol.linux.ResourceLimits;
 import io.loam.protocol.tls.HandshakeTerms;
+import io.loam.protocol.tls.Revocations;
 import io.loam.runtime.accesslog.AccessLog;
 import io.loam.runtime.accesslog.AccessLogControl;
 import io.loam.runtime.admin.HttpEndpoint;
@@ -42,6 +44,7 @@ import io.loam.runtime.config.WatchdogConfig;
 import io.loam.runtime.grpc.UpstreamChannels;
 import io.loam.runtime.identity.CaClient;
 import io.loam.runtime.identity.CertificateSource;
+import io.loam.runtime.identity.RevocationFile;
 import io.loam.runtime.loops.EventLoops;
 import io.loam.runtime.loops.LoopWatchdog;
 import io.loam.runtime.metrics.ProcessMetrics;
@@ -62,6 +65,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Function;
@@ -85,7 +89,6 @@ final class Agent {
 
     private final AgentConfig config;
     private final EventLoops loops;
-    private final HandshakeTerms terms;
     private final CrashMarks crashMarks;
     private final LoopWatchdog watchdog;
     private final ConnectionRegistry connections;
@@ -113,6 +116,7 @@ final class Agent {
         // First of all: Netty would write 200 lines on the level that is logback's own default.
         var logLevels = new LogLevels(config.log().level(), new SystemTimer());
         Preload.tls();
+        ProcessMemory.keepToOurselves(); // before there is a key in it
         long files = ResourceLimits.raiseOpenFiles();
         SelfCheck.run(config.sockets());
         var limits = LimitsConfig.within(files, ResourceLimits.openFiles());
@@ -167,8 +171,9 @@ final class Agent {
         mesh.addListener(connections::onSnapshot);
 
         ca = new CaClient(channels, config.certificateAuthority(), config.certificateLifetime());
-        terms = new HandshakeTerms(config.tls().keyExchanges());
-        var certificates = new CertificateSource(ca, terms, Executors.newVirtualThreadPerTaskExecutor(), clock, random);
+        var blocking = Executors.newVirtualThreadPerTaskExecutor();
+        var terms = new HandshakeTerms(config.tls().keyExchanges(), revocations(clock, blocking));
+        var certificates = new CertificateSource(ca, terms, blocking, clock, random);
 
         accessLog = new AccessLog(config.log().format(), new FileOutputStream(FileDescriptor.out), registry);
         accessLogControl = new AccessLogControl(accessLog);
@@ -211,9 +216,20 @@ final class Agent {
         selfTest = new SelfTest(() -> loopback(clock, random), readiness);
     }
 
+    /// The self-test's certificates are its own and on nobody's list.
+    private HandshakeTerms keyExchangeOnly() {
+        return new HandshakeTerms(config.tls().keyExchanges(), Revocations.NONE);
+    }
+
     /// Two pods in this process, on the loops and with the settings of all others.
     LoopbackMesh loopback(Timer clock, RandomGenerator random) throws IOException {
-        return LoopbackMesh.open(loops, config.sockets(), pools(config), hbone(config.tunnels()), terms, clock, random);
+        return LoopbackMesh.open(
+                loops, config.sockets(), pools(config), hbone(config.tunnels()), keyExchangeOnly(), clock, random);
+    }
+
+    private Revocations revocations(Timer clock, Executor blocking) {
+        var file = config.tls().revocationLists();
+        return file == null ? Revocations.NONE : new RevocationFile(file, clock, blocking, readiness, registry);
     }
 
     private DnsServices dns(

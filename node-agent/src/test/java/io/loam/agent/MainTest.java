@@ -33,7 +33,7 @@ class MainTest {
     void settingsThatDoNotFitEndItWithCode2AndALineEach() throws Exception {
         var builder = program();
         builder.environment().put("LOAM_ADMINPORT", "1");
-        builder.environment().put("CRL_PATH", "/etc/crl.pem");
+        builder.environment().put("LOCAL_XDS", "/etc/mesh.yaml");
         builder.environment().put("ZTUNNEL_WORKER_THREADS", "1");
 
         var process = builder.start();
@@ -41,11 +41,11 @@ class MainTest {
         assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
 
         assertThat(errors).isEqualTo("""
-                CRL_PATH: /etc/crl.pem (expected: not set; certificate revocation lists are not checked yet)
                 LOAM_ADMINPORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED,\
                  LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATE_DIR,\
                  LOAM_STATS_PORT,\
                  LOAM_TLS_GROUPS)
+                LOCAL_XDS: /etc/mesh.yaml (expected: not set; workloads come from the control plane only)
                 NODE_NAME: not set (expected: the name of the node this agent runs on)
                 """);
         assertThat(process.exitValue()).isEqualTo(2);

@@ -97,11 +97,11 @@ public record ErrorText(
                         List.of("let the program listen on another port"));
             case UNKNOWN_WORKLOAD ->
                 new ErrorText(
-                        "The workload that the connection belongs to is not known to the control plane (yet).",
-                        EITHER,
-                        List.of("the pod has just started", "the agent has lost the control plane"),
-                        List.of("`loam get workloads`"),
-                        List.of("let the agent reach the control plane (port 15012)"));
+                        "A stream came on a tunnel to a pod that the control plane does not name any more.",
+                        DESTINATION,
+                        List.of("the pod is being deleted, and the caller has not heard of it yet"),
+                        List.of("`loam get workloads`, `loam get pods`: is the pod there?"),
+                        List.of("repeat: the caller's next connection goes to another pod"));
             case NO_HEALTHY_UPSTREAM ->
                 new ErrorText(
                         "The service has no endpoint that is ready, serves the port and is near enough.",
@@ -271,6 +271,20 @@ public record ErrorText(
                                 ERROR_FIELD + ": identity found and identities expected",
                                 "`loam prove A B`: chain and expiry of both certificates"),
                         List.of("repeat after the agents have caught up; otherwise correct roots or clocks"));
+            case CERT_REVOKED ->
+                new ErrorText(
+                        "The certificate of the other side, or of a CA above it, is on the agent's revocation list.",
+                        EITHER + " The other end logs TLS_REFUSED, or RESET for a connection that was open.",
+                        List.of(
+                                "somebody revoked the certificate: its key may be known to others",
+                                "the revocation lists could not be read yet, then nobody is trusted"),
+                        List.of(
+                                ERROR_FIELD + ": serial number and issuer",
+                                "metric `istio_crl_policy_rejections_total`",
+                                "the file that the agent's `CRL_PATH` names, with `openssl crl -text`"),
+                        List.of(
+                                "restart the agent of the workload's node: it asks for new certificates",
+                                "take the entry off the list if it was wrong"));
             case TUNNEL_SETUP ->
                 new ErrorText(
                         "TLS was done, but the peer did not speak HTTP/2 as tunnels need it.",

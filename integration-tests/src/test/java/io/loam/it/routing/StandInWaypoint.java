@@ -14,6 +14,7 @@ import io.loam.protocol.hbone.TunnelStream;
 import io.loam.protocol.linux.Netns;
 import io.loam.protocol.tls.MeshTls;
 import io.loam.protocol.tls.WorkloadCsr;
+import io.loam.runtime.tunnel.ClientTlsSource;
 import io.loam.runtime.tunnel.OpenFailure;
 import io.loam.runtime.tunnel.PooledOpening;
 import io.loam.runtime.tunnel.TunnelKey;
@@ -85,8 +86,7 @@ final class StandInWaypoint implements AutoCloseable {
         pool = new TunnelPool(
                 loop,
                 _ -> inside(EpollSocketChannel::new),
-                (key, eventLoop) ->
-                        eventLoop.newSucceededFuture(alloc -> tls.newClientHandler(alloc, key.destinations())),
+                (key, eventLoop) -> eventLoop.newSucceededFuture(new ClientTlsSource.Workload(tls, key)),
                 TunnelPoolConfig.DEFAULT,
                 HboneConfig.DEFAULT);
         new ServerBootstrap()

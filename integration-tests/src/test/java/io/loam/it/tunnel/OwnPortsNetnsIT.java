@@ -14,6 +14,7 @@ import io.loam.protocol.hbone.TunnelStream;
 import io.loam.protocol.linux.Netns;
 import io.loam.protocol.tls.MeshTls;
 import io.loam.protocol.tls.WorkloadCsr;
+import io.loam.runtime.tunnel.ClientTlsSource;
 import io.loam.runtime.tunnel.OpenFailure;
 import io.loam.runtime.tunnel.PooledOpening;
 import io.loam.runtime.tunnel.TunnelKey;
@@ -197,8 +198,7 @@ final class OwnPortsNetnsIT {
             pool = new TunnelPool(
                     group.next(),
                     _ -> netns.call(() -> new EpollSocketChannel()),
-                    (wanted, loop) ->
-                            loop.newSucceededFuture(alloc -> tls.newClientHandler(alloc, wanted.destinations())),
+                    (wanted, loop) -> loop.newSucceededFuture(new ClientTlsSource.Workload(tls, wanted)),
                     TunnelPoolConfig.DEFAULT,
                     HboneConfig.DEFAULT);
         }

@@ -4,8 +4,6 @@ package io.loam.model.decision;
 public enum RefusalReason {
     /// The destination is one of the proxy's own ports.
     LOOP,
-    /// The workload that the connection belongs to is not known to the control plane (yet).
-    UNKNOWN_WORKLOAD,
     /// The service has no endpoint that is healthy, serves the port and passes the routing preferences.
     NO_HEALTHY_UPSTREAM,
     /// A waypoint has to be passed and cannot be found: going around it would go around its policies.

@@ -14,10 +14,11 @@ public enum ErrorCode {
     NO_CERTIFICATE,
     /// A limit is reached (`ConnectionLimits`), or too many wait for the same tunnel.
     OVERLOADED,
+    /// A tunnel to a pod that the control plane has taken back meanwhile.
+    UNKNOWN_WORKLOAD,
 
     // What the mesh says about the destination, see RefusalReason.
     LOOP,
-    UNKNOWN_WORKLOAD,
     NO_HEALTHY_UPSTREAM,
     WAYPOINT_UNRESOLVED,
     OTHER_NETWORK,
@@ -48,6 +49,8 @@ public enum ErrorCode {
     DIAL_FAILED,
     /// One side of the tunnel did not accept the other's certificate.
     TLS_REFUSED,
+    /// The peer's certificate is on a revocation list: its handshake was refused, or its tunnel cut.
+    CERT_REVOKED,
     TUNNEL_SETUP,
     /// Nobody answered on the tunnel's port, as it is where a NetworkPolicy forgets it.
     TUNNEL_TIMEOUT,
@@ -81,7 +84,6 @@ public enum ErrorCode {
     public static ErrorCode of(RefusalReason reason) {
         return switch (reason) {
             case LOOP -> LOOP;
-            case UNKNOWN_WORKLOAD -> UNKNOWN_WORKLOAD;
             case NO_HEALTHY_UPSTREAM -> NO_HEALTHY_UPSTREAM;
             case WAYPOINT_UNRESOLVED -> WAYPOINT_UNRESOLVED;
             case OTHER_NETWORK -> OTHER_NETWORK;

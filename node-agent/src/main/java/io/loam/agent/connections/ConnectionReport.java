@@ -174,6 +174,14 @@ public final class ConnectionReport {
                         ErrorFlags.of(ErrorCode.RESET),
                         fromApplication,
                         toApplication);
+            case RelayEnd.PeerRevoked revoked ->
+                end(
+                        Kind.FAILED,
+                        ErrorCode.CERT_REVOKED.name(),
+                        revoked.reason(),
+                        ErrorFlags.of(ErrorCode.CERT_REVOKED),
+                        fromApplication,
+                        toApplication);
             case RelayEnd.Aborted(var reason) -> {
                 var code = abortedFor == null ? ErrorCode.BUG : abortedFor;
                 end(Kind.FAILED, code.name(), reason, ErrorFlags.of(code), fromApplication, toApplication);

@@ -1,6 +1,7 @@
 package io.loam.agent.inbound;
 
 import io.loam.agent.connections.ConnectionReport;
+import io.loam.agent.connections.ErrorFlags;
 import io.loam.agent.pod.LocalPod;
 import io.loam.model.failure.ErrorCode;
 import io.loam.model.workload.Workload;
@@ -8,6 +9,8 @@ import io.loam.protocol.hbone.HboneServerHandler;
 import io.loam.protocol.hbone.RecordFiller;
 import io.loam.protocol.linux.OriginalAddress;
 import io.loam.protocol.tls.MeshTls;
+import io.loam.protocol.tls.PeerRefusedException;
+import io.loam.protocol.tls.Revocations.PeerRole;
 import io.loam.runtime.accesslog.AccessLogEntry.Direction;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInitializer;
@@ -16,6 +19,7 @@ import io.netty.handler.ssl.SslHandler;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -67,6 +71,7 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
         private boolean inHandshake;
 
         private boolean decided;
+        private @Nullable MeshTls presented;
 
         Admission(EpollSocketChannel channel) {
             this.channel = channel;
@@ -109,6 +114,7 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
 
         private void serve(MeshTls tls) {
             var handshake = tls.newServerHandler(channel.alloc());
+            presented = tls;
             handshake.setHandshakeTimeoutMillis(0); // ours began with the accept
             channel.pipeline()
                     .addBefore("tail", "tls", handshake) // proves who the peer is, not what it may do
@@ -130,12 +136,17 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
             var http2 = HboneServerHandler.create(services.hbone(), tunnel); // frames, windows, GOAWAY on drain
             ctx.pipeline().replace("peer", "http2", http2);
             tunnels.add(http2);
-            var _ = channel.closeFuture().addListener(_ -> tunnels.remove(http2));
+            var watch = Objects.requireNonNull(presented, "there was a handshake")
+                    .whenRevoked(tls, PeerRole.CLIENT, () -> channel.eventLoop().execute(http2::closeRevoked));
+            var _ = channel.closeFuture().addListener(_ -> {
+                watch.run();
+                tunnels.remove(http2);
+            });
         }
 
         @Override
         public void onFailed(Throwable cause) {
-            refuse(ErrorCode.TLS_REFUSED, String.valueOf(cause.getMessage()));
+            refuse(ErrorFlags.ofHandshake(cause), PeerRefusedException.describe(cause));
         }
 
         /// A tunnel that fails before its first stream still leaves a line in the access log.

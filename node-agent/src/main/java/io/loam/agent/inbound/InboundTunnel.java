@@ -73,7 +73,7 @@ final class InboundTunnel implements ConnectHandler {
         report.carriedBy(tunnel);
         report.source(sourceWorkload(mesh), peer);
         if (local == null) {
-            report.failed(ErrorCode.UNKNOWN_SOURCE, "local workload " + pod + " is not known any more");
+            report.failed(ErrorCode.UNKNOWN_WORKLOAD, "local workload " + pod + " is not known any more");
             stream.refuse(UNAVAILABLE);
             return;
         }

@@ -1,6 +1,7 @@
 package io.loam.agent.outbound;
 
 import io.loam.agent.connections.ConnectionReport;
+import io.loam.agent.connections.ErrorFlags;
 import io.loam.agent.connections.OpenConnection;
 import io.loam.agent.pod.LocalPod;
 import io.loam.model.decision.OutboundRequest;
@@ -161,7 +162,7 @@ final class OutboundConnection implements PooledOpening {
             case OpenFailure.DialFailed _ -> ErrorCode.DIAL_FAILED;
             case OpenFailure.SocketLimit _ -> ErrorCode.OVERLOADED;
             case OpenFailure.NoCertificate _ -> ErrorCode.NO_CERTIFICATE;
-            case OpenFailure.TlsRefused _ -> ErrorCode.TLS_REFUSED;
+            case OpenFailure.TlsRefused(var cause) -> ErrorFlags.ofHandshake(cause);
             case OpenFailure.TimedOut _ -> ErrorCode.TUNNEL_TIMEOUT;
             case OpenFailure.SetupFailed _ -> ErrorCode.TUNNEL_SETUP;
             case OpenFailure.TooManyWaiting _ -> ErrorCode.OVERLOADED;

@@ -225,7 +225,7 @@ class InboundConnectionsTest {
         @Test
         void aPodThatIsNotKnownIsAnswered503() throws Exception {
             connect("10.0.0.7:8080");
-            assertThat(node.ended()).contains("UNKNOWN_SOURCE");
+            assertThat(node.ended()).contains("UNKNOWN_WORKLOAD");
             assertThat(stream.said).containsExactly("503");
         }
 

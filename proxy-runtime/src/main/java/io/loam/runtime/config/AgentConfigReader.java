@@ -58,7 +58,6 @@ public final class AgentConfigReader {
 
     /// As above, for settings that matter whatever their value.
     private static final Map<String, String> REFUSED_IF_SET = Map.of(
-            "CRL_PATH", "certificate revocation lists are not checked yet",
             "PROXY_WORKLOAD_INFO", "one agent serves the node, not one workload",
             "PROXY_CONFIG", "mesh configuration in YAML is not read; use the variables of its settings",
             "LOCAL_XDS", "workloads come from the control plane only",
@@ -300,8 +299,10 @@ public final class AgentConfigReader {
     private TlsConfig tls() {
         var policy = text("COMPLIANCE_POLICY", "");
         var groups = optional("LOAM_TLS_GROUPS");
+        var crl = optional("CRL_PATH");
+        var revocationLists = crl == null ? null : Path.of(crl);
         if (policy.isEmpty()) {
-            return new TlsConfig(groups == null ? KeyExchange.DEFAULT : keyExchanges(groups));
+            return new TlsConfig(groups == null ? KeyExchange.DEFAULT : keyExchanges(groups), revocationLists);
         }
         if (!policy.equals("pqc")) {
             problems.add("COMPLIANCE_POLICY: " + shown(policy)
@@ -310,7 +311,7 @@ public final class AgentConfigReader {
             problems.add("LOAM_TLS_GROUPS: " + shown(groups) + " (expected: not set, since COMPLIANCE_POLICY=pqc takes "
                     + KeyExchange.X25519MLKEM768 + " only)");
         }
-        return new TlsConfig(List.of(KeyExchange.X25519MLKEM768));
+        return new TlsConfig(List.of(KeyExchange.X25519MLKEM768), revocationLists);
     }
 
     private List<KeyExchange> keyExchanges(String given) {

@@ -25,10 +25,11 @@ import org.slf4j.LoggerFactory;
 /// The certificates of the workloads on this node, with their life cycle (wire reference, section 5; hazards I7,
 /// I9, I11).
 ///
-/// A certificate is asked for when the first workload of an identity joins, renewed at half of its life, and dropped
-/// when the last workload leaves. At most {@value #MOST_IN_FLIGHT} requests run at once; one that a connection waits
-/// for goes before one for a workload that has just joined, and both go before renewals. When a request fails, the
-/// identity pauses (from 1 s, doubling, to 150 s) and what is still valid stays in use.
+/// A certificate is asked for when the first workload of an identity joins, renewed at half of its life,
+/// and dropped when the last workload leaves. At most {@value #MOST_IN_FLIGHT} requests run at once; one
+/// that a connection waits for goes before one for a workload that has just joined, and both go before
+/// renewals. When a request fails, the identity pauses (from 1 s, doubling, to 100 s) and what is still
+/// valid stays in use.
 ///
 /// Thread-safe. The lock is held for map operations only; requests and TLS contexts are made on `executor`.
 public final class CertificateSource {
@@ -36,7 +37,10 @@ public final class CertificateSource {
 
     static final int MOST_IN_FLIGHT = 8;
     private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
-    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(150);
+
+    /// With jitter 2 min, the time in which all have to be renewed when the CA is back (hazard I9).
+    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(100);
+
     private static final double PAUSE_JITTER = 0.2;
     private static final double RENEWAL_JITTER = 0.1;
 
@@ -255,12 +259,13 @@ public final class CertificateSource {
         entry.lastFailure = failure;
         var pause = entry.backoff.pause();
         log.warn(
-                "certificate request failed identity={} failures={} retry.in={} valid.until={}",
+                "certificate request failed identity={} failures={} retry.in={} valid.until={} reason={}",
                 entry.identity,
                 entry.failures,
                 pause,
                 entry.current == null ? "none" : entry.current.notAfter(),
-                failure);
+                entry.lastError);
+        log.debug("certificate request failed identity={}", entry.identity, failure);
         if (entry.failures >= FAILURES_BEFORE_WAITERS_HEAR) {
             entry.failWaiting(entry.lastError);
         }

@@ -213,7 +213,10 @@ public final class Relay implements RunningRelay {
                 return;
             }
             application.abort();
-            end(new RelayEnd.Reset(RelayEnd.Side.PEER, errorName(errorCode)));
+            end(
+                    errorCode == TunnelStream.PEER_REVOKED
+                            ? new RelayEnd.PeerRevoked()
+                            : new RelayEnd.Reset(RelayEnd.Side.PEER, errorName(errorCode)));
         }
 
         @Override

@@ -27,6 +27,14 @@ public sealed interface RelayEnd {
         }
     }
 
+    /// We ended the tunnel under it, since the peer's certificate is revoked (hazard I6).
+    record PeerRevoked() implements RelayEnd {
+        @Override
+        public String reason() {
+            return "the peer's certificate is revoked";
+        }
+    }
+
     /// We broke it off, for example because a policy changed or a drain ran out of time.
     record Aborted(String reason) implements RelayEnd {}
 

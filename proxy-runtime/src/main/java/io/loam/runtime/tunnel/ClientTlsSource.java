@@ -1,7 +1,11 @@
 package io.loam.runtime.tunnel;
 
+import io.loam.protocol.tls.MeshTls;
+import io.loam.protocol.tls.Revocations.PeerRole;
 import io.loam.runtime.identity.CertificateSource;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.EventLoop;
+import io.netty.handler.ssl.SslHandler;
 import io.netty.util.concurrent.Future;
 
 /// Where the pool gets the certificate of a source identity from. Asked once per dial, so that a renewed certificate
@@ -20,10 +24,23 @@ public interface ClientTlsSource {
                 if (failure != null) {
                     promise.tryFailure(failure);
                 } else {
-                    promise.trySuccess(allocator -> tls.newClientHandler(allocator, key.destinations()));
+                    promise.trySuccess(new Workload(tls, key));
                 }
             });
             return promise;
         };
+    }
+
+    /// The tunnels of one workload to one peer.
+    record Workload(MeshTls tls, TunnelKey key) implements ClientTls {
+        @Override
+        public SslHandler newHandler(ByteBufAllocator allocator) {
+            return tls.newClientHandler(allocator, key.destinations());
+        }
+
+        @Override
+        public Runnable whenRevoked(SslHandler handler, Runnable cut) {
+            return tls.whenRevoked(handler, PeerRole.SERVER, cut);
+        }
     }
 }

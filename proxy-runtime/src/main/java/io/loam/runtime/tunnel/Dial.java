@@ -11,9 +11,11 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +32,7 @@ final class Dial implements Tunnel.Listener {
     private final PoolParts parts;
     private final PeerTunnels owner;
     private @Nullable Channel channel;
+    private @Nullable TunnelPipeline pipeline;
     private @Nullable Future<?> timeout;
     private @Nullable Throwable failure;
     private Phase phase = Phase.CERTIFICATE;
@@ -100,13 +103,15 @@ final class Dial implements Tunnel.Listener {
             fail(new OpenFailure.DialFailed(e));
             return;
         }
+        var made = new TunnelPipeline(tls);
+        pipeline = made;
         var connected = new Bootstrap()
                 .group(parts.loop())
                 .channelFactory(() -> socket)
                 .option(
                         ChannelOption.CONNECT_TIMEOUT_MILLIS,
                         Math.toIntExact(parts.config().connectTimeout().toMillis()))
-                .handler(new TunnelPipeline(tls))
+                .handler(made)
                 .connect(key.destination(), new InetSocketAddress(key.sourceAddress(), 0));
         channel = connected.channel();
         var _ = connected.addListener((ChannelFutureListener) this::onConnected);
@@ -176,8 +181,18 @@ final class Dial implements Tunnel.Listener {
     @Override
     public void onReady(Tunnel tunnel) {
         if (finish()) {
+            watchRevocation(tunnel);
             owner.onDialled(tunnel);
         }
+    }
+
+    /// Hazard I6. A certificate that was revoked since the handshake ends the tunnel in a later turn of
+    /// the loop, when the pool has heard of it.
+    private void watchRevocation(Tunnel tunnel) {
+        var proved = Objects.requireNonNull(pipeline, "a tunnel that is ready has a pipeline");
+        var watch = proved.tls.whenRevoked(
+                Objects.requireNonNull(proved.handler), () -> parts.loop().execute(tunnel::closeRevoked));
+        var _ = tunnel.channel().closeFuture().addListener(_ -> watch.run());
     }
 
     @Override
@@ -197,6 +212,7 @@ final class Dial implements Tunnel.Listener {
     /// The way of a byte of the peer, top to bottom.
     private final class TunnelPipeline extends ChannelInitializer<Channel> {
         private final ClientTls tls;
+        private @Nullable SslHandler handler;
 
         TunnelPipeline(ClientTls tls) {
             this.tls = tls;
@@ -205,8 +221,10 @@ final class Dial implements Tunnel.Listener {
         @Override
         protected void initChannel(Channel made) {
             TunnelSocketOptions.applyTo(made);
+            var handshake = tls.newHandler(made.alloc());
+            handler = handshake;
             made.pipeline()
-                    .addLast("tls", tls.newHandler(made.alloc())) // proves who the peer is
+                    .addLast("tls", handshake) // proves who the peer is
                     .addLast("records", new RecordFiller()) // small frames of one flush become one TLS record
                     .addLast("hbone", HboneClientHandler.create(parts.hbone(), Dial.this)) // frames, windows, streams
                     .addLast("tail", new Tail()); // the one place a failure of this connection is noticed

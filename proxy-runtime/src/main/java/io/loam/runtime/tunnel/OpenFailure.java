@@ -1,6 +1,7 @@
 package io.loam.runtime.tunnel;
 
 import io.loam.protocol.hbone.ConnectFailure;
+import io.loam.protocol.tls.PeerRefusedException;
 
 /// Why the pool could not give a stream.
 public sealed interface OpenFailure {
@@ -35,7 +36,7 @@ public sealed interface OpenFailure {
     record TlsRefused(Throwable cause) implements OpenFailure {
         @Override
         public String reason() {
-            return "TLS refused: " + cause;
+            return "TLS refused: " + PeerRefusedException.describe(cause);
         }
     }
 

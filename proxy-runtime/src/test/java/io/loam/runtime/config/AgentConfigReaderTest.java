@@ -114,6 +114,7 @@ class AgentConfigReaderTest {
                         .row(true, "false", false),
                 of("LOAM_TLS_GROUPS", c -> c.tls().keyExchanges())
                         .row(KeyExchange.DEFAULT, "x25519, P-256", List.of(KeyExchange.X25519, KeyExchange.P256)),
+                of("CRL_PATH", c -> c.tls().revocationLists() + "").row("null", "/etc/crl.pem", "/etc/crl.pem"),
                 of("COMPLIANCE_POLICY", c -> c.tls().keyExchanges())
                         .row(KeyExchange.DEFAULT, "pqc", List.of(KeyExchange.X25519MLKEM768)),
                 of("CONNECTION_TERMINATION_DEADLINE", c -> c.drain().deadline())
@@ -227,7 +228,6 @@ class AgentConfigReaderTest {
             UNSTABLE_ENABLE_SOCKS5     | true              | there is no SOCKS listener
             LOCALHOST_APP_TUNNEL       | true              | application tunnels are not offered yet, connections that need one are refused
             AUTHZ_POLICY_INFO_LOGGING  | true              | the access log names the policy that refused a connection
-            CRL_PATH                   | /etc/crl.pem      | certificate revocation lists are not checked yet
             PROXY_WORKLOAD_INFO        | ns/name/sa        | one agent serves the node, not one workload
             PROXY_CONFIG               | concurrency: 2    | mesh configuration in YAML is not read; use the variables of its settings
             LOCAL_XDS                  | workloads: []     | workloads come from the control plane only
@@ -298,7 +298,7 @@ class AgentConfigReaderTest {
         assertThatThrownBy(() -> AgentConfigReader.read(
                         Map.of(
                                 "LOAM_PORT", "1",
-                                "CRL_PATH", "/x",
+                                "LOCAL_XDS", "x",
                                 "XDS_ADDRESS", "x",
                                 "CA_ADDRESS", "y",
                                 "KEEPALIVE_TIME", "0s",
@@ -309,8 +309,8 @@ class AgentConfigReaderTest {
                                 "SECRET_TTL", "0s"),
                         CORES))
                 .hasMessage("""
-                        CRL_PATH: /x (expected: not set; certificate revocation lists are not checked yet)
                         LOAM_PORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATE_DIR, LOAM_STATS_PORT, LOAM_TLS_GROUPS)
+                        LOCAL_XDS: x (expected: not set; workloads come from the control plane only)
                         NODE_NAME: not set (expected: the name of the node this agent runs on)
                         XDS_ADDRESS: https://x (expected: https://host:port, for example https://istiod.istio-system.svc:15012)
                         CA_ADDRESS: https://y (expected: https://host:port, for example https://istiod.istio-system.svc:15012)

@@ -7,6 +7,7 @@ import io.loam.protocol.hbone.ConnectResponse;
 import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.hbone.Tunnel;
 import io.loam.protocol.hbone.TunnelStream;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelException;
 import io.netty.channel.EventLoop;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -65,11 +66,21 @@ class DialWithoutSocketTest {
         return new TunnelPool(
                 loop,
                 sockets,
-                (_, eventLoop) -> eventLoop.newSucceededFuture(_ -> {
-                    throw new AssertionError("no socket, no handshake: " + SslHandler.class);
-                }),
+                (_, eventLoop) -> eventLoop.newSucceededFuture(new NoHandshake()),
                 TunnelPoolConfig.DEFAULT,
                 HboneConfig.DEFAULT);
+    }
+
+    private static final class NoHandshake implements ClientTls {
+        @Override
+        public SslHandler newHandler(ByteBufAllocator allocator) {
+            throw new AssertionError("no socket, no handshake");
+        }
+
+        @Override
+        public Runnable whenRevoked(SslHandler handler, Runnable cut) {
+            throw new AssertionError("no handshake, no peer");
+        }
     }
 
     private OpenFailure failureOf(TunnelPool pool) throws Exception {

@@ -76,7 +76,7 @@ public final class LoopbackMesh implements AutoCloseable {
                     dials.incrementAndGet();
                     return new EpollSocketChannel();
                 },
-                (key, loop) -> loop.newSucceededFuture(alloc -> clientTls.newClientHandler(alloc, key.destinations())),
+                (key, loop) -> loop.newSucceededFuture(new ClientTlsSource.Workload(clientTls, key)),
                 poolConfig,
                 hbone);
         inbound = listenInbound(certificates.tls(SERVER));

@@ -14,13 +14,16 @@ import java.time.InstantSource;
 import java.util.Date;
 import java.util.List;
 import javax.security.auth.x500.X500Principal;
+import org.bouncycastle.asn1.x500.X500Name;
 import org.bouncycastle.asn1.x509.BasicConstraints;
+import org.bouncycastle.asn1.x509.CRLReason;
 import org.bouncycastle.asn1.x509.ExtendedKeyUsage;
 import org.bouncycastle.asn1.x509.Extension;
 import org.bouncycastle.asn1.x509.GeneralName;
 import org.bouncycastle.asn1.x509.GeneralNames;
 import org.bouncycastle.asn1.x509.KeyPurposeId;
 import org.bouncycastle.asn1.x509.KeyUsage;
+import org.bouncycastle.cert.X509v2CRLBuilder;
 import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
 import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
@@ -60,6 +63,20 @@ public final class TestCertificates {
                 .addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.digitalSignature))
                 .addExtension(Extension.subjectAlternativeName, true, san);
         return CertificateBundle.of(pair.getPrivate(), List.of(sign(builder)), List.of(root));
+    }
+
+    public X509Certificate root() {
+        return root;
+    }
+
+    /// @return the root's revocation list, DER
+    public byte[] revoking(BigInteger... serials) throws Exception {
+        var list = new X509v2CRLBuilder(new X500Name("CN=root"), Date.from(Instant.now()));
+        for (var revoked : serials) {
+            list.addCRLEntry(revoked, Date.from(Instant.now()), CRLReason.keyCompromise);
+        }
+        return list.build(new JcaContentSignerBuilder("SHA256withECDSA").build(rootKeys.getPrivate()))
+                .getEncoded();
     }
 
     private JcaX509v3CertificateBuilder builder(

@@ -24,6 +24,9 @@ public interface Tunnel {
     /// Ends the connection and every stream on it at once.
     void close();
 
+    /// As {@link #close}, because the peer's certificate is revoked.
+    void closeRevoked();
+
     Channel channel();
 
     /// What the owner of a tunnel, for example a pool, needs to hear. Called on the tunnel's event loop.

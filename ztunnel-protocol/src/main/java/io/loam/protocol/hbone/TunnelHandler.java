@@ -23,6 +23,7 @@ import java.net.SocketTimeoutException;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /// What both ends of a tunnel have in common. One per connection, on its event loop.
@@ -164,6 +165,17 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
 
     /// Ends the connection and every stream on it at once.
     public final void close() {
+        close(Http2Error.CONNECT_ERROR.code());
+    }
+
+    /// As {@link #close}, because the peer's certificate is revoked: the streams hear {@link
+    /// TunnelStream#PEER_REVOKED}, the peer a GOAWAY without an error (wire reference, 2.1).
+    public final void closeRevoked() {
+        failure = new SSLException("the peer's certificate is revoked");
+        close(TunnelStream.PEER_REVOKED);
+    }
+
+    private void close(long errorCode) {
         var ctx = context();
         draining = true;
         if (ctx.channel().isActive()) {
@@ -175,7 +187,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
                     ctx.newPromise());
             flush(ctx);
         }
-        breakAllStreams();
+        breakAllStreams(errorCode);
         var _ = ctx.close();
     }
 
@@ -465,13 +477,13 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
         var _ = ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
     }
 
-    private void breakAllStreams() {
+    private void breakAllStreams(long errorCode) {
         var lost = lost();
         try {
             connection().forEachActiveStream(stream -> {
                 var broken = of(stream);
                 if (broken != null) {
-                    broken.onBroken(Http2Error.CONNECT_ERROR.code(), lost);
+                    broken.onBroken(errorCode, lost);
                 }
                 return true;
             });

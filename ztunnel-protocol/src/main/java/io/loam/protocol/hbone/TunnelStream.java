@@ -10,8 +10,12 @@ public interface TunnelStream {
     /// Size of a frame's header (RFC 9113, 4.1), and the room that spares a copy, see {@link #write}.
     int FRAME_HEADER_BYTES = 9;
 
-    /// Queues bytes for the peer. Nothing leaves before {@link #flush()}. Bytes written after the end of the stream are
-    /// dropped.
+    /// What {@link Listener#onReset} hears when we ended the tunnel because the peer's certificate is
+    /// revoked. No peer can send it: error codes on the wire have 32 bits.
+    long PEER_REVOKED = 1L << 32;
+
+    /// Queues bytes for the peer. Nothing leaves before {@link #flush()}. Bytes written after the end of
+    /// the stream are dropped.
     ///
     /// @param data taken over, and with it what lies in front of its reader index: where that is at least {@link
     ///     #FRAME_HEADER_BYTES}, the frame's header is written there

@@ -1,6 +1,7 @@
 package io.loam.protocol.tls;
 
 import io.loam.model.identity.SpiffeId;
+import io.loam.protocol.tls.Revocations.PeerRole;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.handler.ssl.ApplicationProtocolConfig;
 import io.netty.handler.ssl.ApplicationProtocolConfig.Protocol;
@@ -48,14 +49,17 @@ public final class MeshTls {
     private final List<X509Certificate> chain;
     private final List<X509Certificate> roots;
     private final PeerTrust trust;
+    private final Revocations revocations;
     private final SslContext client;
     private final SslContext server;
 
-    private MeshTls(CertificateBundle bundle, PeerTrust trust, SslContext client, SslContext server) {
+    private MeshTls(
+            CertificateBundle bundle, PeerTrust trust, Revocations revocations, SslContext client, SslContext server) {
         this.identity = bundle.identity();
         this.chain = bundle.chain();
         this.roots = bundle.roots();
         this.trust = trust;
+        this.revocations = revocations;
         this.client = client;
         this.server = server;
         CLEANER.register(this, () -> {
@@ -74,14 +78,14 @@ public final class MeshTls {
     /// @param clock what "valid now" means for peers' certificates
     /// @throws SSLException if key and certificate do not fit each other
     public static MeshTls of(CertificateBundle bundle, HandshakeTerms terms, InstantSource clock) throws SSLException {
-        var trust = new PeerTrust(bundle.roots(), bundle.identity().trustDomain(), clock);
+        var trust = new PeerTrust(bundle.roots(), bundle.identity().trustDomain(), terms.revocations(), clock);
         var groups = terms.keyExchanges().stream().map(KeyExchange::toString).toArray(String[]::new);
         var key = keyManager(bundle);
         var client = context(SslContextBuilder.forClient().keyManager(key).trustManager(trust), groups);
         try {
             var server = context(
                     SslContextBuilder.forServer(key).trustManager(trust).clientAuth(ClientAuth.REQUIRE), groups);
-            return new MeshTls(bundle, trust, client, server);
+            return new MeshTls(bundle, trust, terms.revocations(), client, server);
         } catch (SSLException | RuntimeException e) {
             ReferenceCountUtil.release(client);
             throw e;
@@ -189,6 +193,20 @@ public final class MeshTls {
         return handler.engine().getSession().getValue(PeerTrust.PROVED) instanceof SpiffeId peer
                 ? Optional.of(peer)
                 : Optional.empty();
+    }
+
+    /// Watches a tunnel whose handshake has succeeded: calls `cut` once, on any thread, as soon as a
+    /// certificate by which the peer proved its identity is revoked, at once if it is by now (hazard I6).
+    ///
+    /// @param handler one of ours
+    /// @param role what the peer is of this tunnel
+    /// @return ends the watch; to be run when the connection is closed
+    /// @throws IllegalStateException before the handshake has succeeded
+    public Runnable whenRevoked(SslHandler handler, PeerRole role, Runnable cut) {
+        if (handler.engine().getSession().getValue(PeerTrust.CHAIN) instanceof PeerChain chain) {
+            return revocations.watch(chain, role, cut);
+        }
+        throw new IllegalStateException("the peer has not proved its identity yet");
     }
 
     @Override

@@ -66,7 +66,7 @@ public final class PeerIdentities {
     }
 
     /// The name comes from a stranger: what goes into a log is short and has no control characters.
-    private static String printable(String text) {
+    static String printable(String text) {
         var shortened = text.length() > 200 ? text.substring(0, 200) + "…" : text;
         var printable = new StringBuilder(shortened.length());
         shortened.chars().forEach(c -> printable.append(c < 0x20 || c == 0x7f || c == '"' ? '?' : (char) c));

@@ -17,7 +17,9 @@ public final class PeerRefusedException extends CertificateException {
         /// A workload of a trust domain other than our own.
         FOREIGN_TRUST_DOMAIN,
         /// A workload, but not one of those that may answer at this address.
-        UNEXPECTED_IDENTITY
+        UNEXPECTED_IDENTITY,
+        /// Was good until its issuer, or the issuer's issuer, took it back.
+        REVOKED
     }
 
     private final Reason reason;
@@ -34,6 +36,14 @@ public final class PeerRefusedException extends CertificateException {
 
     public Reason reason() {
         return reason;
+    }
+
+    /// For logs: why a handshake failed. Netty's own text says no more than that BoringSSL has a problem where it was
+    /// us
+    /// who refused.
+    public static String describe(Throwable failure) {
+        var refused = in(failure);
+        return String.valueOf(refused == null ? failure : refused.getMessage());
     }
 
     /// @return our refusal among the causes of a failed handshake, or null if it failed for another reason

@@ -2,12 +2,14 @@ package io.loam.protocol.tls;
 
 import io.loam.model.identity.SpiffeId;
 import io.loam.protocol.tls.PeerRefusedException.Reason;
+import io.loam.protocol.tls.Revocations.PeerRole;
 import java.net.Socket;
 import java.security.GeneralSecurityException;
 import java.security.cert.CertPathValidator;
 import java.security.cert.CertPathValidatorException;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
+import java.security.cert.PKIXCertPathValidatorResult;
 import java.security.cert.PKIXParameters;
 import java.security.cert.TrustAnchor;
 import java.security.cert.X509Certificate;
@@ -33,6 +35,9 @@ final class PeerTrust extends X509ExtendedTrustManager {
     /// Session value, set here after the checks passed: `SpiffeId`.
     static final String PROVED = "loam.peer-identity";
 
+    /// Session value, set with {@link #PROVED}: `PeerChain`.
+    static final String CHAIN = "loam.peer-chain";
+
     private static final String SERVER_AUTH = "1.3.6.1.5.5.7.3.1"; // RFC 5280, 4.2.1.12
     private static final String CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
     private static final X509Certificate[] NO_ISSUERS = {};
@@ -40,14 +45,16 @@ final class PeerTrust extends X509ExtendedTrustManager {
     private final Set<TrustAnchor> anchors;
     private final Set<X509Certificate> roots;
     private final String ownTrustDomain;
+    private final Revocations revocations;
     private final InstantSource clock;
     /// Weak, for handlers that are thrown away before their handshake.
     private final Map<SSLEngine, Set<SpiffeId>> expectations = Collections.synchronizedMap(new WeakHashMap<>());
 
-    PeerTrust(List<X509Certificate> roots, String ownTrustDomain, InstantSource clock) {
+    PeerTrust(List<X509Certificate> roots, String ownTrustDomain, Revocations revocations, InstantSource clock) {
         this.roots = Set.copyOf(roots);
         this.anchors = roots.stream().map(root -> new TrustAnchor(root, null)).collect(Collectors.toUnmodifiableSet());
         this.ownTrustDomain = ownTrustDomain;
+        this.revocations = revocations;
         this.clock = clock;
     }
 
@@ -56,21 +63,24 @@ final class PeerTrust extends X509ExtendedTrustManager {
         expectations.put(engine, Set.copyOf(identities));
     }
 
+    /// Whom a peer's certificates name, and what revocation lists can be asked about.
+    record Proof(SpiffeId identity, PeerChain chain) {}
+
     /// The server's check: any workload of our own trust domain; what it may do is decided per stream.
-    SpiffeId checkClient(X509Certificate[] chain) throws PeerRefusedException {
-        var leaf = checkChain(chain, CLIENT_AUTH, "clientAuth");
-        var peer = PeerIdentities.require(leaf);
+    Proof checkClient(X509Certificate[] chain) throws PeerRefusedException {
+        var links = checkChain(chain, CLIENT_AUTH, "clientAuth");
+        var peer = PeerIdentities.require(chain[0]);
         if (!peer.trustDomain().equals(ownTrustDomain)) {
             throw new PeerRefusedException(
                     Reason.FOREIGN_TRUST_DOMAIN, peer + " (expected: trust domain " + ownTrustDomain + ")");
         }
-        return peer;
+        return notRevoked(new Proof(peer, links), PeerRole.CLIENT);
     }
 
     /// The client's check: exactly one of those that may answer.
-    SpiffeId checkServer(X509Certificate[] chain, Set<SpiffeId> expected) throws PeerRefusedException {
-        var leaf = checkChain(chain, SERVER_AUTH, "serverAuth");
-        var peer = PeerIdentities.require(leaf);
+    Proof checkServer(X509Certificate[] chain, Set<SpiffeId> expected) throws PeerRefusedException {
+        var links = checkChain(chain, SERVER_AUTH, "serverAuth");
+        var peer = PeerIdentities.require(chain[0]);
         if (!expected.contains(peer)) {
             throw new PeerRefusedException(
                     Reason.UNEXPECTED_IDENTITY,
@@ -82,21 +92,33 @@ final class PeerTrust extends X509ExtendedTrustManager {
                                     .collect(Collectors.joining(" or "))
                             + ")");
         }
-        return peer;
+        return notRevoked(new Proof(peer, links), PeerRole.SERVER);
     }
 
-    private X509Certificate checkChain(X509Certificate[] sent, String purpose, String purposeName)
+    private Proof notRevoked(Proof proof, PeerRole role) throws PeerRefusedException {
+        var refusal = revocations.refusal(proof.chain(), role);
+        if (refusal.isPresent()) {
+            throw new PeerRefusedException(Reason.REVOKED, proof.identity() + ": " + refusal.get());
+        }
+        return proof;
+    }
+
+    private PeerChain checkChain(X509Certificate[] sent, String purpose, String purposeName)
             throws PeerRefusedException {
         if (sent.length == 0) {
             throw new PeerRefusedException(Reason.UNTRUSTED_CHAIN, "no certificate");
         }
         var leaf = sent[0];
+        PeerChain links;
         try {
             var parameters = new PKIXParameters(anchors);
             parameters.setRevocationEnabled(false); // revocation lists are a file, not part of the path
             parameters.setDate(Date.from(clock.instant()));
-            var path = CertificateFactory.getInstance("X.509").generateCertPath(withoutRoots(sent));
-            CertPathValidator.getInstance("PKIX").validate(path, parameters);
+            var certificates = withoutRoots(sent);
+            var path = CertificateFactory.getInstance("X.509").generateCertPath(certificates);
+            var valid = (PKIXCertPathValidatorResult)
+                    CertPathValidator.getInstance("PKIX").validate(path, parameters);
+            links = PeerChain.of(certificates, valid.getTrustAnchor());
             var usages = leaf.getExtendedKeyUsage();
             if (usages == null || !usages.contains(purpose)) {
                 throw new PeerRefusedException(
@@ -117,7 +139,7 @@ final class PeerTrust extends X509ExtendedTrustManager {
         if (leaf.getBasicConstraints() >= 0) { // X.509-SVID, 4.1: signing certificates are no workloads
             throw new PeerRefusedException(Reason.WRONG_PURPOSE, describe(leaf) + " is a CA certificate");
         }
-        return leaf;
+        return links;
     }
 
     /// Some peers append the root; a path must end below its anchor.
@@ -137,16 +159,19 @@ final class PeerTrust extends X509ExtendedTrustManager {
     @Override
     public void checkClientTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
             throws CertificateException {
-        var peer = checkClient(chain);
-        engine.getSession().putValue(PROVED, peer);
+        note(engine, checkClient(chain));
     }
 
     @Override
     public void checkServerTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
             throws CertificateException {
         var expected = expectations.remove(engine);
-        var peer = checkServer(chain, expected == null ? Set.of() : expected); // nobody expected: refused
-        engine.getSession().putValue(PROVED, peer);
+        note(engine, checkServer(chain, expected == null ? Set.of() : expected)); // nobody expected: refused
+    }
+
+    private static void note(SSLEngine engine, Proof proof) {
+        engine.getSession().putValue(PROVED, proof.identity());
+        engine.getSession().putValue(CHAIN, proof.chain());
     }
 
     /// Not sent to clients: they have one certificate, so naming issuers would only cost bytes.

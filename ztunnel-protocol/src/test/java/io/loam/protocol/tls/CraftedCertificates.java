@@ -14,15 +14,19 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Date;
 import java.util.List;
+import org.bouncycastle.asn1.ASN1Encodable;
+import org.bouncycastle.asn1.ASN1ObjectIdentifier;
 import org.bouncycastle.asn1.DERIA5String;
 import org.bouncycastle.asn1.x500.X500Name;
 import org.bouncycastle.asn1.x509.BasicConstraints;
+import org.bouncycastle.asn1.x509.CRLReason;
 import org.bouncycastle.asn1.x509.ExtendedKeyUsage;
 import org.bouncycastle.asn1.x509.Extension;
 import org.bouncycastle.asn1.x509.GeneralName;
 import org.bouncycastle.asn1.x509.GeneralNames;
 import org.bouncycastle.asn1.x509.KeyPurposeId;
 import org.bouncycastle.asn1.x509.KeyUsage;
+import org.bouncycastle.cert.X509v2CRLBuilder;
 import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 
@@ -67,6 +71,29 @@ final class CraftedCertificates {
     Issued workload(String uri) {
         return issue(new Leaf().uri(uri));
     }
+
+    /// @return this CA's revocation list, DER
+    byte[] revoking(BigInteger... serials) {
+        return revoking(List.of(), serials);
+    }
+
+    byte[] revoking(List<CriticalExtension> extensions, BigInteger... serials) {
+        try {
+            var builder = new X509v2CRLBuilder(name, Date.from(NOW.minus(Duration.ofDays(900))));
+            for (var serial : serials) {
+                builder.addCRLEntry(serial, Date.from(NOW), CRLReason.keyCompromise);
+            }
+            for (var extension : extensions) {
+                builder.addExtension(extension.id(), true, extension.value());
+            }
+            return builder.build(new JcaContentSignerBuilder("SHA256withECDSA").build(keys.getPrivate()))
+                    .getEncoded();
+        } catch (Exception e) {
+            throw new AssertionError("cannot craft a list", e);
+        }
+    }
+
+    record CriticalExtension(ASN1ObjectIdentifier id, ASN1Encodable value) {}
 
     /// A leaf of this CA for `identity`, trusting `root`.
     CertificateBundle bundle(String uri, X509Certificate... roots) throws PeerRefusedException {

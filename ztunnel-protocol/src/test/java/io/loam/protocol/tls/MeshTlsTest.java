@@ -7,17 +7,20 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.loam.model.identity.SpiffeId;
 import io.loam.protocol.tls.CraftedCertificates.Leaf;
 import io.loam.protocol.tls.PeerRefusedException.Reason;
+import io.loam.protocol.tls.Revocations.PeerRole;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.ssl.SslHandler;
 import java.nio.charset.StandardCharsets;
+import java.security.cert.X509Certificate;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
@@ -95,6 +98,28 @@ class MeshTlsTest {
         assertThat(MeshTls.peer(server)).isEmpty();
     }
 
+    /// Hazard I11: certificates begin 2 min early, so clocks may differ by less than that, either way.
+    @ParameterizedTest
+    @CsvSource({"-119, true", "-90, true", "0, true", "90, true", "-121, false", "-3600, false", "86401, false"})
+    void clocksThatDifferByLessThanTwoMinutesUnderstandEachOther(int peersSeconds, boolean understood)
+            throws Exception {
+        var ours = NOW; // certificates of both were made at this moment
+        var client = tls(CART).newClientHandler(UnpooledByteBufAllocator.DEFAULT, Set.of(STOCK));
+        var theirs = InstantSource.fixed(ours.plusSeconds(peersSeconds));
+        var server = MeshTls.of(CA.bundle(STOCK.toString(), CA.root()), theirs)
+                .newServerHandler(UnpooledByteBufAllocator.DEFAULT);
+        handshake(client, server);
+
+        assertThat(server.handshakeFuture().isSuccess()).isEqualTo(understood);
+        if (!understood) {
+            assertThat(refusal(server).reason()).isEqualTo(Reason.UNTRUSTED_CHAIN);
+            assertThat(refusal(server)).hasMessageContaining(CART.toString());
+        }
+        System.out.printf(
+                "hazard I11: clocks %d s apart: %s%n",
+                peersSeconds, understood ? "connected" : "refused with the reason");
+    }
+
     @Test
     void serverRefusesAnExpiredClient() throws Exception {
         var expired = CA.issue(new Leaf().uri(CART.toString()).valid(NOW.minusSeconds(7200), NOW.minusSeconds(3600)));
@@ -146,12 +171,93 @@ class MeshTlsTest {
         assertThat(MeshTls.peer(server)).isEmpty();
     }
 
+    /// Hazard I6, new handshakes.
+    @Test
+    void serverRefusesARevokedClientAndSaysWhy() throws Exception {
+        var revoked = CA.bundle(CART.toString(), CA.root());
+        var client = MeshTls.of(revoked, CLOCK).newClientHandler(UnpooledByteBufAllocator.DEFAULT, Set.of(STOCK));
+        var server = tls(STOCK, revoking(revoked.leaf())).newServerHandler(UnpooledByteBufAllocator.DEFAULT);
+        handshake(client, server);
+
+        var refused = refusal(server);
+        assertThat(refused.reason()).isEqualTo(Reason.REVOKED);
+        assertThat(refused)
+                .hasMessageContaining(CART.toString())
+                .hasMessageContaining(revoked.leaf().getSerialNumber().toString(16));
+        assertThat(MeshTls.peer(server)).isEmpty();
+    }
+
+    @Test
+    void clientRefusesARevokedServerAndSaysWhy() throws Exception {
+        var revoked = CA.bundle(STOCK.toString(), CA.root());
+        var client =
+                tls(CART, revoking(revoked.leaf())).newClientHandler(UnpooledByteBufAllocator.DEFAULT, Set.of(STOCK));
+        var server = MeshTls.of(revoked, CLOCK).newServerHandler(UnpooledByteBufAllocator.DEFAULT);
+        handshake(client, server);
+
+        assertThat(refusal(client).reason()).isEqualTo(Reason.REVOKED);
+        assertThat(MeshTls.peer(client)).isEmpty();
+        assertThat(server.handshakeFuture().isSuccess()).isFalse();
+    }
+
+    @Test
+    void watchesThePeersChainOnceItIsProved() throws Exception {
+        var stock = CA.bundle(STOCK.toString(), CA.root());
+        var watching = new WatchingRevocations();
+        var ours = tls(CART, new HandshakeTerms(KeyExchange.DEFAULT, watching));
+        var client = ours.newClientHandler(UnpooledByteBufAllocator.DEFAULT, Set.of(STOCK));
+        assertThatThrownBy(() -> ours.whenRevoked(client, PeerRole.SERVER, () -> {}))
+                .isInstanceOf(IllegalStateException.class);
+        handshake(client, MeshTls.of(stock, CLOCK).newServerHandler(UnpooledByteBufAllocator.DEFAULT));
+
+        ours.whenRevoked(client, PeerRole.SERVER, () -> {}).run();
+
+        var link = new PeerChain.Link(
+                CA.root().getSubjectX500Principal(),
+                CA.root().getPublicKey(),
+                stock.leaf().getSerialNumber());
+        assertThat(watching.watched).containsExactly(new PeerChain(List.of(link)));
+        assertThat(watching.ended).isEqualTo(1);
+    }
+
+    private static final class WatchingRevocations implements Revocations {
+        private final List<PeerChain> watched = new ArrayList<>();
+        private int ended;
+
+        @Override
+        public Optional<String> refusal(PeerChain peer, PeerRole role) {
+            return Optional.empty();
+        }
+
+        @Override
+        public Runnable watch(PeerChain peer, PeerRole role, Runnable cut) {
+            watched.add(peer);
+            return () -> ended++;
+        }
+    }
+
+    private static HandshakeTerms revoking(X509Certificate leaf) throws Exception {
+        var lists = RevocationLists.read(CA.revoking(leaf.getSerialNumber()));
+        return new HandshakeTerms(KeyExchange.DEFAULT, new Revocations() {
+            @Override
+            public Optional<String> refusal(PeerChain peer, PeerRole role) {
+                return lists.revoked(peer);
+            }
+
+            @Override
+            public Runnable watch(PeerChain peer, PeerRole role, Runnable cut) {
+                throw new AssertionError("nobody gets in");
+            }
+        });
+    }
+
     @Test
     void aNameInAnyCaseIsAKeyExchange() {
         assertThat(KeyExchange.named("x25519mlkem768")).contains(KeyExchange.X25519MLKEM768);
         assertThat(KeyExchange.named("p-256")).contains(KeyExchange.P256);
         assertThat(KeyExchange.named("P256")).isEmpty();
-        assertThatThrownBy(() -> new HandshakeTerms(List.of())).hasMessageContaining("at least one");
+        assertThatThrownBy(() -> new HandshakeTerms(List.of(), Revocations.NONE))
+                .hasMessageContaining("at least one");
     }
 
     /// Resumption would skip the check of the certificate: the second connection is a full handshake with a new
@@ -192,7 +298,7 @@ class MeshTlsTest {
 
     private static HandshakeTerms terms(String keyExchanges) {
         return new HandshakeTerms(
-                Arrays.stream(keyExchanges.split(" ")).map(KeyExchange::valueOf).toList());
+                Arrays.stream(keyExchanges.split(" ")).map(KeyExchange::valueOf).toList(), Revocations.NONE);
     }
 
     private static MeshTls tls(SpiffeId identity, HandshakeTerms terms) throws Exception {

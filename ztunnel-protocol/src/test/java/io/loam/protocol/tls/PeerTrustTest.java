@@ -38,11 +38,12 @@ class PeerTrustTest {
     private static final CraftedCertificates CA = new CraftedCertificates("root");
     private static final CraftedCertificates OTHER_CA = new CraftedCertificates("other root");
 
-    private final PeerTrust trust = new PeerTrust(List.of(CA.root()), "cluster.local", InstantSource.fixed(NOW));
+    private final PeerTrust trust =
+            new PeerTrust(List.of(CA.root()), "cluster.local", Revocations.NONE, InstantSource.fixed(NOW));
 
     @Test
     void acceptsAWorkloadOfTheOwnTrustDomain() throws Exception {
-        assertThat(trust.checkClient(chain(CA.workload(CART)))).isEqualTo(CART_ID);
+        assertThat(trust.checkClient(chain(CA.workload(CART))).identity()).isEqualTo(CART_ID);
     }
 
     @Test
@@ -50,18 +51,21 @@ class PeerTrustTest {
         var intermediate = CA.intermediate("intermediate");
         var leaf = intermediate.workload(CART).certificate();
 
-        assertThat(trust.checkClient(new X509Certificate[] {leaf, intermediate.root()}))
+        assertThat(trust.checkClient(new X509Certificate[] {leaf, intermediate.root()})
+                        .identity())
                 .isEqualTo(CART_ID);
-        assertThat(trust.checkClient(new X509Certificate[] {leaf, intermediate.root(), CA.root()}))
+        assertThat(trust.checkClient(new X509Certificate[] {leaf, intermediate.root(), CA.root()})
+                        .identity())
                 .isEqualTo(CART_ID);
     }
 
     @Test
     void acceptsEitherRootDuringARotation() throws Exception {
-        var both = new PeerTrust(List.of(CA.root(), OTHER_CA.root()), "cluster.local", InstantSource.fixed(NOW));
+        var both = new PeerTrust(
+                List.of(CA.root(), OTHER_CA.root()), "cluster.local", Revocations.NONE, InstantSource.fixed(NOW));
 
-        assertThat(both.checkClient(chain(CA.workload(CART)))).isEqualTo(CART_ID);
-        assertThat(both.checkClient(chain(OTHER_CA.workload(CART)))).isEqualTo(CART_ID);
+        assertThat(both.checkClient(chain(CA.workload(CART))).identity()).isEqualTo(CART_ID);
+        assertThat(both.checkClient(chain(OTHER_CA.workload(CART))).identity()).isEqualTo(CART_ID);
     }
 
     /// X.509-SVID, section 2: names of other types may stand beside the URI.
@@ -69,14 +73,15 @@ class PeerTrustTest {
     void ignoresNamesOfOtherTypesBesideTheUri() throws Exception {
         var leaf = CA.issue(new Leaf().uri(CART).san(new GeneralName(GeneralName.dNSName, "cart.shop.svc")));
 
-        assertThat(trust.checkClient(chain(leaf))).isEqualTo(CART_ID);
+        assertThat(trust.checkClient(chain(leaf)).identity()).isEqualTo(CART_ID);
     }
 
     @Test
     void acceptsOneOfSeveralExpectedServers() throws Exception {
         var expected = Set.of(CART_ID, new SpiffeId("cluster.local", "shop", "stock"));
 
-        assertThat(trust.checkServer(chain(CA.workload(CART)), expected)).isEqualTo(CART_ID);
+        assertThat(trust.checkServer(chain(CA.workload(CART)), expected).identity())
+                .isEqualTo(CART_ID);
     }
 
     /// A service's subject_alt_names may name another trust domain; for the client only equality counts.
@@ -84,7 +89,8 @@ class PeerTrustTest {
     void acceptsAnExpectedServerOfAnotherTrustDomain() throws Exception {
         var foreign = new SpiffeId("other.example", "shop", "cart");
 
-        assertThat(trust.checkServer(chain(CA.workload(foreign.toString())), Set.of(foreign)))
+        assertThat(trust.checkServer(chain(CA.workload(foreign.toString())), Set.of(foreign))
+                        .identity())
                 .isEqualTo(foreign);
     }
 
@@ -135,6 +141,17 @@ class PeerTrustTest {
         }
     }
 
+    @Test
+    void theTableOfTricksIsAsLongAsTheHazardAsksFor() {
+        assertThat(noIdentities()).hasSizeGreaterThanOrEqualTo(60);
+        System.out.printf(
+                "hazard I4: %d certificates with tricks in their names, 0 accepted%n",
+                noIdentities().count());
+        System.out.printf(
+                "hazard I5: %d untrusted certificates, 0 accepted%n",
+                untrusted().count());
+    }
+
     static Stream<Arguments> noIdentities() {
         var uris = Stream.of(
                         CART + "\0",
@@ -182,6 +199,12 @@ class PeerTrustTest {
                         "spiffe://cluster.local/ns/sh\u007fop/sa/cart",
                         "spiffe://cluster.local/ns/shop/sa/cart*",
                         "spiffe://*/ns/shop/sa/cart",
+                        CART + "\t",
+                        CART + "\r\n",
+                        "spiffe://cluster.local/ns/shop/sa/c\u0001art",
+                        "spiffe://cluster.local/ns/sh op/sa/cart",
+                        "spiffe://cluster.local/ns/shop/sa/cart%00",
+                        "spiffe://cluster.local/ns/shop/sa/cart/../stock",
                         "spiffe://cluster.local/ns/*/sa/cart")
                 .map(uri -> Arguments.of(uri.replace("\0", "<NUL>"), new Leaf().uri(uri)));
         var others = Stream.of(
@@ -246,6 +269,24 @@ class PeerTrustTest {
                         Reason.WRONG_PURPOSE),
                 Arguments.of("for nothing", CA.issue(new Leaf().uri(CART).purposes()), Reason.WRONG_PURPOSE),
                 Arguments.of("a CA's", CA.issue(new Leaf().uri(CART).ca()), Reason.WRONG_PURPOSE));
+    }
+
+    @Test
+    void saysWhomItCannotTrust() {
+        var named = catchThrowableOfType(
+                PeerRefusedException.class, () -> trust.checkClient(chain(OTHER_CA.workload(CART))));
+        assertThat(named).hasMessageStartingWith(CART + ": ").hasMessageEndingWith("a valid chain to one of 1 roots)");
+
+        var nameless = OTHER_CA.issue(new Leaf().san(new GeneralName(GeneralName.dNSName, "cart.shop.svc")));
+        var refused = catchThrowableOfType(PeerRefusedException.class, () -> trust.checkClient(chain(nameless)));
+        assertThat(refused)
+                .hasMessageStartingWith("certificate with serial "
+                        + nameless.certificate().getSerialNumber().toString(16) + ": ");
+    }
+
+    @Test
+    void doesNotTellClientsItsRoots() {
+        assertThat(trust.getAcceptedIssuers()).isEmpty();
     }
 
     @Test
