@@ -20,8 +20,10 @@ import io.loam.protocol.header.Forwarded;
 import io.loam.protocol.header.TraceParent;
 import io.loam.protocol.proto.security.Authorization;
 import io.loam.protocol.proto.workload.Address;
+import io.loam.protocol.tls.PeerChain;
 import io.loam.protocol.tls.PeerIdentities;
 import io.loam.protocol.tls.Pem;
+import io.loam.protocol.tls.RevocationLists;
 import io.loam.protocol.token.TokenRefusedException;
 import io.loam.protocol.token.TokenVerifier;
 import io.loam.protocol.xds.AuthorizationMapping;
@@ -99,6 +101,34 @@ class OutsideBytesFuzzTest {
             return;
         }
         PeerIdentities.of(certificate).ifPresent(id -> assertThat(text(input)).contains(id.toString()));
+    }
+
+    /// The extension alone: whoever makes a certificate by hand can put any bytes there (hazard I4).
+    @FuzzTest(maxDuration = "10m")
+    void subjectAlternativeName(byte[] input) throws IOException {
+        var certificate = NamedCertificates.with(input);
+        try {
+            var read = (X509Certificate)
+                    CertificateFactory.getInstance("X.509").generateCertificate(new ByteArrayInputStream(certificate));
+            var id = PeerIdentities.require(read);
+            assertThat(new String(input, StandardCharsets.ISO_8859_1)).contains(id.toString());
+        } catch (CertificateException refused) { // ours, or Java's for what it cannot read
+            assertThat(refused.getMessage()).isNotEmpty();
+        }
+    }
+
+    @FuzzTest(maxDuration = "10m")
+    void revocationLists(byte[] input) {
+        try {
+            var lists = RevocationLists.read(input);
+            assertThat(lists.size()).isGreaterThanOrEqualTo(0);
+            assertThat(lists.revoked(new PeerChain(List.of()))).isEmpty();
+            if (!text(input).isBlank()) {
+                assertThat(lists.lists()).isPositive();
+            }
+        } catch (GeneralSecurityException refused) {
+            assertThat(refused.getMessage()).isNotEmpty();
+        }
     }
 
     @FuzzTest(maxDuration = "10m")
