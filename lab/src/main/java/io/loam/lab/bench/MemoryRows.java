@@ -41,7 +41,8 @@ final class MemoryRows {
                     var client = testbed.client(candidate);
                     try {
                         var held = client.hold(testbed.target(candidate), count);
-                        if (held.failure() != null) {
+                        // A proxy that keeps some descriptors of a limit to itself holds some fewer.
+                        if (held.failure() != null && held.held() < count * plan.leastShare()) {
                             throw new IOException(
                                     "%d of %d connections open: %s".formatted(held.held(), count, held.failure()));
                         }

@@ -28,10 +28,6 @@ final class HaproxyPair implements AutoCloseable {
     /// Where the server's HAProxy looks for the end of tunnels.
     static final int CONNECT_TARGET_PORT = 15004;
 
-    /// Two for each connection of the row with most of them; from the usual 20,000 HAProxy makes a limit just below
-    /// it.
-    private static final int DESCRIPTORS = 65_536;
-
     private static final int CAPTURE_PORT = 15001;
     private static final int PORT_SHIFT = 10_000;
     private static final int H2_PORT = 15443;
@@ -129,9 +125,7 @@ final class HaproxyPair implements AutoCloseable {
 
     private void run(Lab lab, String pod, Path base, String config) throws IOException {
         var file = Files.writeString(Path.of(base + ".cfg"), config);
-        // A chain of exec: the process becomes HAProxy. Inside of the pod nobody may raise limits any more.
-        var command = new ArrayList<>(List.of("prlimit", "--nofile=" + DESCRIPTORS, "--"));
-        command.addAll(lab.enter(pod));
+        var command = new ArrayList<>(lab.enter(pod)); // a chain of exec: the process becomes HAProxy
         command.addAll(List.of("haproxy", "-db", "-f", file.toString()));
         processes.add(new ProcessBuilder(command)
                 .redirectErrorStream(true)
