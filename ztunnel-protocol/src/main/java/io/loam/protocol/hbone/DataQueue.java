@@ -56,8 +56,15 @@ final class DataQueue implements Http2RemoteFlowController.FlowControlled {
             data.release();
             return;
         }
-        bytes += data.readableBytes();
+        count(data.readableBytes());
         buffers.add(data);
+    }
+
+    private void count(int more) {
+        bytes += more;
+        if (stream != null) { // what the carrier holds is counted when it is merged
+            tunnel.countQueued(more);
+        }
     }
 
     /// END_STREAM goes with the last byte, or by itself where there is none.
@@ -84,7 +91,9 @@ final class DataQueue implements Http2RemoteFlowController.FlowControlled {
     }
 
     /// @param allowedBytes this stream's fair share. A buffer in which it ends still goes out whole if the windows
-    ///     have room: cut in two, its second half would have to be copied to get a header.
+    ///     have room: cut in two, its second half would have to be copied to get a header. Not if the
+    ///     connection's window is too small for what all streams have queued, though: then the flow controller has
+    ///     promised the rest to others, and would make us exceed the window.
     @Override
     public void write(ChannelHandlerContext ctx, int allowedBytes) {
         if (failed) {
@@ -94,7 +103,7 @@ final class DataQueue implements Http2RemoteFlowController.FlowControlled {
         var to = requireStream();
         int largest = Math.min(LARGEST_FRAME_BYTES, tunnel.peerMaxFrameBytes()) - TunnelStream.FRAME_HEADER_BYTES;
         int share = allowedBytes;
-        int window = tunnel.sendWindow(to);
+        int window = tunnel.hasWindowForAllQueued() ? tunnel.sendWindow(to) : 0;
         for (var head = buffers.peek(); head != null && share > 0; head = buffers.peek()) {
             int payload = Math.min(head.readableBytes(), largest);
             if (payload > share && payload > window) {
@@ -102,7 +111,7 @@ final class DataQueue implements Http2RemoteFlowController.FlowControlled {
             }
             share -= payload;
             window -= payload;
-            bytes -= payload;
+            count(-payload);
             if (payload == head.readableBytes()) {
                 buffers.remove();
                 writeFrame(ctx, to, head);
@@ -160,6 +169,9 @@ final class DataQueue implements Http2RemoteFlowController.FlowControlled {
     @Override
     public void error(ChannelHandlerContext ctx, @Nullable Throwable cause) {
         queued = false;
+        if (!failed && stream != null) {
+            tunnel.countQueued(-bytes);
+        }
         failed = true;
         buffers.forEach(ByteBuf::release);
         buffers.clear();

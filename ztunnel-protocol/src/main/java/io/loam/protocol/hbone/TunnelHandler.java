@@ -85,6 +85,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
     private @Nullable Throwable failure;
     private long lastHeardNanos;
     private long askedNanos;
+    private long queuedBytes;
     private long windowUpdatesLeft = FREE_WINDOW_UPDATES;
     private boolean pingOutstanding;
     private boolean windowRaised;
@@ -262,6 +263,15 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
     final int sendWindow(Http2Stream stream) {
         var flow = encoder().flowController();
         return Math.min(flow.windowSize(stream), flow.windowSize(connection().connectionStream()));
+    }
+
+    /// @param more bytes that streams have queued, or, where it is negative, queue no longer
+    final void countQueued(int more) {
+        queuedBytes += more;
+    }
+
+    final boolean hasWindowForAllQueued() {
+        return queuedBytes <= encoder().flowController().windowSize(connection().connectionStream());
     }
 
     final boolean isWritable(Http2Stream stream) {

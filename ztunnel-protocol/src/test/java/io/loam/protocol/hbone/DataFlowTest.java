@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.WriteBufferWaterMark;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,8 +15,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// How bytes become DATA frames ({@link DataQueue}) and DATA frames become bytes ({@link FrameFeed}), on the server's
-/// end of a tunnel with one open stream.
+/// How bytes become DATA frames ({@link DataQueue}) and DATA frames become bytes ({@link FrameFeed}), on
+/// the server's end of a tunnel with one open stream.
 class DataFlowTest {
     private static final int STREAM = 3;
 
@@ -111,8 +112,8 @@ class DataFlowTest {
 
     // --- to the peer ---
 
-    /// Whatever is written in whatever sizes, with whatever windows and frame sizes: the peer gets these bytes, in
-    /// frames it takes, and one END_STREAM.
+    /// Whatever is written in whatever sizes, with whatever windows and frame sizes: the peer gets these
+    /// bytes, in frames it takes, and one END_STREAM.
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
     void sendsWhatIsWritten(long seed) {
@@ -172,6 +173,37 @@ class DataFlowTest {
         assertThat(dataSeen()).containsExactly("one read");
         assertThat(shared.getCharSequence(0, 9, StandardCharsets.US_ASCII)).hasToString("HEADHEADH");
         shared.release();
+    }
+
+    /// Streams take turns, and a buffer in which a turn ends goes out whole: not when others have been
+    /// promised what is left of the connection's window.
+    @ParameterizedTest
+    @ValueSource(ints = {70_000, 100_000, 131_072, 150_000, 200_000, 260_000})
+    void streamsTogetherNeverExceedTheWindowOfTheConnection(int granted) {
+        peer.bytes(WireFrames.settings(WireFrames.INITIAL_WINDOW_SIZE, 1 << 20, WireFrames.MAX_FRAME_SIZE, 64 << 10));
+        peer.connect(STREAM + 2);
+        peer.tunnel.config().setWriteBufferWaterMark(new WriteBufferWaterMark(128 << 10, 256 << 10)); // as agents
+        peer.bytes(WireFrames.windowUpdate(0, granted));
+        for (int i = 0; i < 10; i++) {
+            opened.get(0).write(buffer("a".repeat(50_000), 9));
+            opened.get(1).write(buffer("b".repeat(30_000), 9));
+        }
+
+        stream().flush();
+        peer.listen();
+
+        assertThat(allDataBytes()).isEqualTo(65_535 + granted);
+
+        peer.bytes(WireFrames.windowUpdate(0, 1 << 20));
+
+        assertThat(allDataBytes()).isEqualTo(10 * (50_000 + 30_000));
+    }
+
+    private int allDataBytes() {
+        return peer.seen.stream()
+                .filter(frame -> frame.startsWith("DATA "))
+                .mapToInt(frame -> frame.replaceFirst("DATA \\d+ ", "").length())
+                .sum();
     }
 
     /// The peer gave up: what waits for its window is dropped, and nothing but its own reset is to be seen.
