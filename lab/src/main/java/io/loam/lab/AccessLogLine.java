@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
 
 /// Finds a connection in the access log of a node's agent.
 final class AccessLogLine {
-    private static final Pattern FIELD = Pattern.compile("([a-z_.]+)=(?:\"((?:[^\"\\\\]|\\\\.)*)\"|(\\S+))");
+    private static final Pattern FIELD = Pattern.compile("([a-z_.]+)=(?:\"((?:[^\"\\\\]++|\\\\.)*)\"|(\\S+))");
 
     /// More than agents write about the connections of some seconds on a busy lab.
     private static final int TAIL_BYTES = 1 << 20;

@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
 
 /// The access log of one node's agent from a moment on: one line per connection that ended, with its fields.
 final class AgentLog {
-    private static final Pattern FIELD = Pattern.compile("([a-z_.]+)=(?:\"((?:[^\"\\\\]|\\\\.)*)\"|(\\S+))");
+    private static final Pattern FIELD = Pattern.compile("([a-z_.]+)=(?:\"((?:[^\"\\\\]++|\\\\.)*)\"|(\\S+))");
 
     private final Path file;
     private final long fromByte;
