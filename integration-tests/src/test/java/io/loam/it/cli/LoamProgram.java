@@ -12,7 +12,7 @@ import java.util.concurrent.TimeUnit;
 final class LoamProgram {
     static final Path TOP = Path.of(System.getProperty("loam.top"));
 
-    private static final long TIMEOUT_SECONDS = 120;
+    private static final long TIMEOUT_SECONDS = 300;
 
     private LoamProgram() {}
 
