@@ -320,6 +320,7 @@ class InboundConnectionsTest {
             }
             assertThat(node.ended()).contains("BUG");
             assertThat(node.bugs()).isEqualTo(1);
+            await(() -> !stream.said.isEmpty()); // the line is written before the answer
             assertThat(stream.said).containsExactly("503");
         }
     }
