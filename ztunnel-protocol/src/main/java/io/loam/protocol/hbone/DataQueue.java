@@ -103,7 +103,7 @@ final class DataQueue implements Http2RemoteFlowController.FlowControlled {
         var to = requireStream();
         int largest = Math.min(LARGEST_FRAME_BYTES, tunnel.peerMaxFrameBytes()) - TunnelStream.FRAME_HEADER_BYTES;
         int share = allowedBytes;
-        int window = tunnel.hasWindowForAllQueued() ? tunnel.sendWindow(to) : 0;
+        int window = tunnel.sendWindow(to) - tunnel.promisedBytes();
         for (var head = buffers.peek(); head != null && share > 0; head = buffers.peek()) {
             int payload = Math.min(head.readableBytes(), largest);
             if (payload > share && payload > window) {

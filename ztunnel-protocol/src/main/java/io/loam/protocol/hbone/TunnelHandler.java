@@ -270,8 +270,12 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
         queuedBytes += more;
     }
 
-    final boolean hasWindowForAllQueued() {
-        return queuedBytes <= encoder().flowController().windowSize(connection().connectionStream());
+    /// The most of the connection's window that streams have been promised in this round: nothing if there is enough
+    /// for all that they queued, else what the flow controller gives out at a time, which is what the socket takes.
+    final int promisedBytes() {
+        return queuedBytes <= encoder().flowController().windowSize(connection().connectionStream())
+                ? 0
+                : context().channel().config().getWriteBufferHighWaterMark() + 1;
     }
 
     final boolean isWritable(Http2Stream stream) {
