@@ -81,6 +81,8 @@ public final class Demo implements Callable<Integer> {
         say(summary.render());
         if (!summary.allHold()) {
             tellMore(shop);
+            summary.failed()
+                    .forEach(finding -> say("NOT as announced: " + finding.claim() + ": " + finding.measured()));
         }
         if (keep) {
             mayStay.set(true);

@@ -15,7 +15,11 @@ record Summary(List<Finding> findings) {
     }
 
     boolean allHold() {
-        return findings.stream().allMatch(Finding::holds);
+        return failed().isEmpty();
+    }
+
+    List<Finding> failed() {
+        return findings.stream().filter(finding -> !finding.holds()).toList();
     }
 
     String render() {
