@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.loam.agent.AgentJvm;
+import io.loam.it.programs.Programs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -64,7 +65,8 @@ final class BenchNetnsIT {
         var command = new ArrayList<>(
                 List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
         command.addAll(AgentJvm.flags(2));
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "io.loam.agent.Main"));
+        command.addAll(AgentJvm.cacheFlags(Programs.classPath()));
+        command.addAll(List.of("-cp", Programs.classPath(), "io.loam.agent.Main"));
         var script = Files.writeString(
                 directory.resolve("other-proxy"), "#!/bin/sh\nexec '" + String.join("' '", command) + "'\n");
         assertThat(script.toFile().setExecutable(true)).isTrue();

@@ -16,11 +16,11 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
-/// Hazard I10: certificates of 20 s end while the CA is away. Nothing goes on in plaintext; when the CA is back,
+/// Hazard I10: certificates of 8 s end while the CA is away. Nothing goes on in plaintext; when the CA is back,
 /// everything does.
 final class ExpiredCertificateNetnsIT {
     private static final int REDIS = 6379;
-    private static final Duration LIFE = Duration.ofSeconds(20);
+    private static final Duration LIFE = Duration.ofSeconds(8);
 
     /// After which a tunnel without streams is gone.
     private static final Duration QUIET = Duration.ofSeconds(3);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.it.bench.MeshBench;
 import io.loam.it.lab.HazardFigures;
+import io.loam.it.programs.Programs;
 import io.loam.lab.command.Command;
 import io.loam.protocol.linux.ProcessMemory;
 import java.io.IOException;
@@ -109,7 +110,7 @@ final class ProcessSecrecyNetnsIT {
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED",
                 "-cp",
-                System.getProperty("java.class.path"),
+                Programs.classPathOfTests(),
                 Target.class.getName(),
                 String.valueOf(isProtected)));
         var started = new ProcessBuilder(argv)

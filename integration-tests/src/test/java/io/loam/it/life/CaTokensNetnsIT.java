@@ -59,7 +59,7 @@ final class CaTokensNetnsIT {
     @BeforeAll
     static void start() throws Exception {
         bench = MeshBench.start(
-                "itca",
+                "ittoken",
                 Map.of(
                         "mesh.yaml",
                         namespace("shop", "loam.io/dataplane-mode: ambient")

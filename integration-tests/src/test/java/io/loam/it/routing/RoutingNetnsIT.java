@@ -26,7 +26,10 @@ import org.junit.jupiter.api.Test;
 /// come and go under load, and waypoints.
 final class RoutingNetnsIT {
     private static final int REDIS = 6379;
-    private static final int CHURNS = 4;
+
+    /// `-Dloam.it.churns` for more; each takes five seconds.
+    private static final int CHURNS = Integer.getInteger("loam.it.churns", 2);
+
     private static final InetAddress OUTSIDE = InetAddress.ofLiteral("203.0.113.1");
     private static final InetAddress CACHE = InetAddress.ofLiteral("10.96.7.7");
     private static final InetAddress GUARDED = InetAddress.ofLiteral("10.96.7.8");

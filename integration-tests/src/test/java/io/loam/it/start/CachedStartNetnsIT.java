@@ -3,12 +3,11 @@ package io.loam.it.start;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.agent.AgentJvm;
-import java.io.File;
+import io.loam.it.programs.Programs;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,8 +17,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// The AOT cache as `./loam` makes it, from copies of the jar files of this build, and the agents of a lab that is
-/// started from these.
+/// The AOT cache as `./loam` makes it, from copies of the jar files of this build ([Programs]), and the agents of a lab
+/// that is started from these.
 final class CachedStartNetnsIT {
     private static final Path JAVA = Path.of(System.getProperty("java.home"), "bin", "java");
     private static final String MAIN = "io.loam.agent.Main";
@@ -33,35 +32,22 @@ final class CachedStartNetnsIT {
             """;
 
     @TempDir
-    private static Path folder = Path.of("");
+    private Path directory;
 
-    /// Of jar files in one folder, the cache beside them.
-    private static String classPath = "";
+    private static final Path CACHE = Programs.folder().resolve("agent.aot");
+    private static final String CLASS_PATH = Programs.classPath();
 
     @BeforeAll
-    static void train() throws Exception {
-        var jars = new ArrayList<String>();
-        for (var entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
-            if (entry.endsWith(".jar")) {
-                var copy = folder.resolve(Path.of(entry).getFileName());
-                jars.add(Files.copy(Path.of(entry), copy, StandardCopyOption.REPLACE_EXISTING)
-                        .toString());
-            }
+    static void theTrainingMadeACache() throws IOException {
+        assertThat(CACHE).as(() -> "what the training said: " + trainingLog()).isNotEmptyFile();
+    }
+
+    private static String trainingLog() {
+        try {
+            return Files.readString(Programs.trainingLog());
+        } catch (IOException e) {
+            return e.toString();
         }
-        classPath = String.join(File.pathSeparator, jars);
-        var command = new ArrayList<>(
-                List.of("unshare", "--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh", JAVA.toString()));
-        command.addAll(AgentJvm.flags(2));
-        command.addAll(List.of(
-                "-XX:AOTCacheOutput=" + folder.resolve("agent.aot"), "-cp", classPath, "io.loam.agent.AgentTraining"));
-        var log = folder.resolve("training.log");
-        var training = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile())
-                .start();
-        assertThat(training.waitFor(PATIENCE.toSeconds() * 2, TimeUnit.SECONDS)).isTrue();
-        assertThat(training.exitValue()).as(Files.readString(log)).isZero();
-        assertThat(folder.resolve("agent.aot")).isNotEmptyFile();
     }
 
     @AfterEach
@@ -72,14 +58,14 @@ final class CachedStartNetnsIT {
     /// What proc(5) lists among an agent's mappings is what the JVM has taken its classes from.
     @Test
     void agentsOfALabTakeTheirClassesFromTheCache() throws Exception {
-        var file = Files.writeString(folder.resolve("one.yaml"), ONE_NODE);
+        var file = Files.writeString(directory.resolve("one.yaml"), ONE_NODE);
 
         assertThat(loam("up", "--name", LAB, file.toString())).isZero();
 
         var agent = agentOfTheLab();
         assertThat(Files.readString(Path.of("/proc", Long.toString(agent.pid()), "maps")))
-                .contains(folder.resolve("agent.aot").toString());
-        assertThat(Files.readString(folder.resolve("loam.log"))).doesNotContain("[aot]");
+                .contains(CACHE.toString());
+        assertThat(Files.readString(directory.resolve("loam.log"))).doesNotContain("[aot]");
     }
 
     /// A JVM that was replaced, or an operator's own flags, must not keep a node without its agent.
@@ -87,7 +73,7 @@ final class CachedStartNetnsIT {
     void aCacheOfOtherFlagsKeepsNobodyFromStarting() throws Exception {
         var flags = new ArrayList<>(AgentJvm.flags(2));
         flags.remove("-XX:+UseCompactObjectHeaders");
-        flags.addAll(AgentJvm.cacheFlags(classPath));
+        flags.addAll(AgentJvm.cacheFlags(CLASS_PATH));
 
         var output = new StringBuilder();
         int exitCode = run(output, flags);
@@ -99,7 +85,7 @@ final class CachedStartNetnsIT {
     @Test
     void theCacheFitsTheFlagsAndTheClassPathOfTheAgent() throws Exception {
         var flags = new ArrayList<>(AgentJvm.flags(2));
-        flags.addAll(AgentJvm.cacheFlags(classPath));
+        flags.addAll(AgentJvm.cacheFlags(CLASS_PATH));
         flags.add("-XX:AOTMode=on"); // whatever does not fit is an error now
 
         var output = new StringBuilder();
@@ -113,7 +99,7 @@ final class CachedStartNetnsIT {
     private static int run(StringBuilder output, List<String> flags) throws Exception {
         var command = new ArrayList<>(List.of(JAVA.toString()));
         command.addAll(flags);
-        command.addAll(List.of("-cp", classPath, MAIN));
+        command.addAll(List.of("-cp", CLASS_PATH, MAIN));
         var builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().clear();
         var process = builder.start();
@@ -123,7 +109,7 @@ final class CachedStartNetnsIT {
     }
 
     /// As `./loam` runs it.
-    private static int loam(String... arguments) throws Exception {
+    private int loam(String... arguments) throws Exception {
         var command = new ArrayList<>(List.of(
                 JAVA.toString(),
                 "-XX:+UseSerialGC",
@@ -131,12 +117,12 @@ final class CachedStartNetnsIT {
                 "--enable-native-access=ALL-UNNAMED",
                 "--sun-misc-unsafe-memory-access=allow",
                 "-cp",
-                classPath,
+                CLASS_PATH,
                 "io.loam.cli.Main"));
         command.addAll(List.of(arguments));
         var process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
-                .redirectOutput(folder.resolve("loam.log").toFile())
+                .redirectOutput(directory.resolve("loam.log").toFile())
                 .start();
         assertThat(process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
         return process.exitValue();

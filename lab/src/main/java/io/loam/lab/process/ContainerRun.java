@@ -214,14 +214,16 @@ final class ContainerRun {
     private void watchReadiness(Probe probe) {
         try {
             var verdict = new ProbeVerdict(probe);
+            var pace = new ReadinessPace(probe.period());
             sleep(probe.initialDelay());
             while (true) {
-                switch (verdict.attempt(isWell(probe, "readiness"))) {
+                boolean well = isWell(probe, "readiness");
+                switch (verdict.attempt(well)) {
                     case WELL -> setReady(true);
                     case FAILED -> setReady(false);
                     case UNDECIDED -> {}
                 }
-                sleep(probe.period());
+                sleep(pace.after(well));
             }
         } catch (InterruptedException _) {
             // The process ended.
