@@ -2,6 +2,7 @@ package io.loam.lab;
 
 import io.loam.config.cluster.RunningPod;
 import io.loam.config.compile.MeshSettings;
+import io.loam.lab.accesslog.AgentLog;
 import io.loam.lab.command.Command;
 import io.loam.model.decision.Authority;
 import io.loam.model.decision.OutboundRoute;
@@ -15,11 +16,13 @@ import io.loam.model.policy.PolicyFindings;
 import io.loam.model.policy.Verdict;
 import io.loam.model.workload.Workload;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /// Answers "may this pod connect there, and why" for a running lab, from the mesh that its agents were sent and by the
 /// functions that they decide by. The answers are documented in the command's package `io.loam.cli.lab`.
@@ -28,6 +31,8 @@ final class Explainer {
 
     /// A line is written when the connection has ended, and by a thread that does nothing else.
     private static final Duration LOG_PATIENCE = Duration.ofSeconds(3);
+
+    private static final Duration LOG_POLL = Duration.ofMillis(20);
 
     private final Lab lab;
 
@@ -79,16 +84,43 @@ final class Explainer {
     }
 
     /// What the source's agent logged about a probe, empty for a pod that no agent captures.
-    Map<String, String> logged(Question question, ProbeResult probe) throws IOException {
-        return Passage.isCaptured(question.source())
-                ? AccessLogLine.await(lab.agentLog(question.pod().node()), probe.local(), LOG_PATIENCE)
-                        .orElse(Map.of())
-                : Map.of();
+    ///
+    /// @param log of that agent, from before the connection
+    /// @param probe has ended
+    Map<String, String> logged(Question question, AgentLog log, ProbeResult probe) throws IOException {
+        if (!Passage.isCaptured(question.source())) {
+            return Map.of();
+        }
+        long deadline = System.nanoTime() + LOG_PATIENCE.toNanos();
+        while (true) {
+            var found = ended(log, probe.local());
+            if (found.isPresent() || System.nanoTime() - deadline > 0) {
+                return found.orElse(Map.of());
+            }
+            try {
+                Thread.sleep(LOG_POLL);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw (IOException) new InterruptedIOException("interrupted").initCause(e);
+            }
+        }
+    }
+
+    /// @param log of the source's agent, from before the connection
+    /// @param source the application's end of it, as `ip:port`
+    /// @return the fields of its line; empty if it has not ended
+    static Optional<Map<String, String>> ended(AgentLog log, String source) throws IOException {
+        return log.find(fields -> source.equals(fields.get("src.addr")) && "outbound".equals(fields.get("direction")));
+    }
+
+    AgentLog logFromNow(Question question) throws IOException {
+        return AgentLog.fromNow(lab.agentLog(question.pod().node()));
     }
 
     private Map<String, Object> probe(Question question) throws IOException {
+        var log = logFromNow(question);
         var probe = connect(question, "");
-        var logged = logged(question, probe);
+        var logged = logged(question, log, probe);
         var json = new LinkedHashMap<String, Object>();
         json.put("outcome", probe.open() ? "allowed" : "refused");
         json.put("detail", probe.detail());

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.loam.lab.Explainer.Question;
+import io.loam.lab.accesslog.AgentLog;
 import io.loam.lab.capture.Capture;
 import io.loam.lab.capture.LinkCapture;
 import io.loam.model.decision.Authority;
@@ -128,10 +129,11 @@ final class Prover {
             for (var place : places) {
                 captures.add(LinkCapture.start(place.netns(), INTERFACE, filter(question)));
             }
+            var log = explainer.logFromNow(question);
             Sent sent;
             try (var probe =
                     HeldProbe.start(lab.enter(pod(question)), question.target().address(), request)) {
-                sent = send(question, captured, probe);
+                sent = send(question, captured, probe, log);
             }
             var seen = new ArrayList<Capture>();
             for (var capture : captures) {
@@ -149,11 +151,12 @@ final class Prover {
     private record Sent(ProbeResult outcome, String code, Proof.@Nullable End client, Proof.@Nullable End server) {}
 
     /// The agents are asked while the connection is open, and before it carries a byte: a server may end it at once.
-    private Sent send(Question question, boolean captured, HeldProbe probe) throws IOException {
-        var client = captured && probe.isConnected() ? awaitClient(question, probe.local()) : null;
+    private Sent send(Question question, boolean captured, HeldProbe probe, AgentLog log) throws IOException {
+        var client = captured && probe.isConnected() ? awaitClient(question, probe.local(), log) : null;
         var server = client != null && client.hasTunnel() ? server(client) : null;
         var outcome = probe.release();
-        var code = outcome.open() ? "" : explainer.logged(question, outcome).getOrDefault("code", "");
+        var code =
+                outcome.open() ? "" : explainer.logged(question, log, outcome).getOrDefault("code", "");
         return new Sent(outcome, code, client, server);
     }
 
@@ -206,7 +209,7 @@ final class Prover {
     }
 
     /// @return null if the agent has refused it, or never had it
-    private Proof.@Nullable End awaitClient(Question question, String local) throws IOException {
+    private Proof.@Nullable End awaitClient(Question question, String local, AgentLog log) throws IOException {
         var node = question.pod().node();
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (true) {
@@ -215,9 +218,7 @@ final class Prover {
                     one -> one.path("direction").asText().equals("outbound")
                             && one.path("source").asText().equals(local)
                             && one.path("established").asBoolean());
-            if (found != null
-                    || AccessLogLine.find(lab.agentLog(node), local).isPresent()
-                    || System.nanoTime() - deadline > 0) {
+            if (found != null || Explainer.ended(log, local).isPresent() || System.nanoTime() - deadline > 0) {
                 return found == null ? null : end(node, found, "sourceIdentity");
             }
             try {

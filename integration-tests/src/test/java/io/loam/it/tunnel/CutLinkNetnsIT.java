@@ -72,7 +72,7 @@ final class CutLinkNetnsIT {
                     TunnelLab.await(
                             "the end of each connection in the log",
                             LOGGED,
-                            () -> log.read().stream()
+                            () -> log.entries().stream()
                                             .filter(CutLinkNetnsIT::isLost)
                                             .count()
                                     == connections.size());

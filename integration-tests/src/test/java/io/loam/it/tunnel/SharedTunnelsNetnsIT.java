@@ -105,12 +105,12 @@ final class SharedTunnelsNetnsIT {
             TunnelLab.await(
                     "every stream in the log of the destination's agent",
                     Duration.ofSeconds(20),
-                    () -> log.read().stream()
+                    () -> log.entries().stream()
                                     .filter(SharedTunnelsNetnsIT::isInboundStream)
                                     .count()
                             >= (long) STREAMS * ACCOUNTS.size());
             var wrong = 0;
-            for (var line : log.read()) {
+            for (var line : log.entries()) {
                 if (isInboundStream(line)) {
                     var address = line.get("src.addr").replaceFirst(":\\d+$", "");
                     var pod = addresses.get(address);

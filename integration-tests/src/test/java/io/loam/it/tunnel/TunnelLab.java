@@ -3,21 +3,18 @@ package io.loam.it.tunnel;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.lab.Lab;
+import io.loam.lab.accesslog.AgentLog;
 import io.loam.lab.capture.LinkCapture;
 import io.loam.lab.command.Command;
 import java.io.IOException;
 import java.net.Inet4Address;
 import java.net.Inet6Address;
 import java.net.InetAddress;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.regex.Pattern;
 
 /// A lab of two nodes for the tests of this package: `client`, `twin-a` and `twin-b` (one account) on `na`, `server`,
 /// `neighbour` and `cold` on `nb`, all of namespace `mesh`; `plain/outsider` on `na` and `plain/stranger` on `nb` are
@@ -46,7 +43,6 @@ final class TunnelLab implements AutoCloseable {
 
     private static final Duration START = Duration.ofSeconds(60);
     private static final Duration POLL = Duration.ofMillis(20);
-    private static final Pattern FIELD = Pattern.compile("([a-z_.]+)=(?:\"((?:[^\"\\\\]++|\\\\.)*)\"|(\\S+))");
 
     private final Lab lab;
     private final Path directory;
@@ -228,29 +224,8 @@ final class TunnelLab implements AutoCloseable {
     }
 
     /// What the node's agent writes into its access log from now on.
-    AccessLines accessLog(String node) throws IOException {
-        return new AccessLines(lab.agentLog(node), Files.size(lab.agentLog(node)));
-    }
-
-    record AccessLines(Path file, long from) {
-        List<Map<String, String>> read() throws IOException {
-            var bytes = Files.readAllBytes(file);
-            var start = Math.toIntExact(from);
-            return new String(bytes, start, bytes.length - start, StandardCharsets.UTF_8)
-                    .lines()
-                    .filter(line -> line.contains("\taccess\t"))
-                    .map(AccessLines::fields)
-                    .toList();
-        }
-
-        private static Map<String, String> fields(String line) {
-            var fields = new HashMap<String, String>();
-            var matcher = FIELD.matcher(line);
-            while (matcher.find()) {
-                fields.put(matcher.group(1), matcher.group(2) != null ? matcher.group(2) : matcher.group(3));
-            }
-            return fields;
-        }
+    AgentLog accessLog(String node) throws IOException {
+        return AgentLog.fromNow(lab.agentLog(node));
     }
 
     /// A condition may throw what looking at files and processes throws.

@@ -3,6 +3,7 @@ package io.loam.lab.demo;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.loam.cli.lab.LabException;
 import io.loam.cli.lab.RunningLab;
+import io.loam.lab.accesslog.AgentLog;
 import io.loam.lab.capture.LinkCapture;
 import io.loam.lab.command.Command;
 import io.loam.lab.network.LabName;

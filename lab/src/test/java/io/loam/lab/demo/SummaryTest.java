@@ -19,15 +19,4 @@ final class SummaryTest {
         assertThat(Summary.wrapped("one two three", 7)).containsExactly("one two", "three");
         assertThat(Summary.wrapped("abcdefghij", 4)).containsExactly("abcd", "efgh", "ij");
     }
-
-    @Test
-    void readsTheFieldsOfAnAccessLogLine() {
-        var line = "2026-01-01T00:00:00Z\terror\taccess\tconnection complete\tsrc.addr=10.0.0.1:4 "
-                + "src.identity=\"spiffe://cluster.local/ns/a/sa/b\" error=\"denied by \\\"x\\\"\"";
-
-        assertThat(AgentLog.fields(line))
-                .containsEntry("src.addr", "10.0.0.1:4")
-                .containsEntry("src.identity", "spiffe://cluster.local/ns/a/sa/b")
-                .containsEntry("error", "denied by \\\"x\\\"");
-    }
 }
