@@ -17,6 +17,7 @@ import io.loam.model.policy.Verdict;
 import io.loam.model.workload.Workload;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -214,10 +215,12 @@ final class Explainer {
             case OutboundRoute.Plaintext plaintext -> {
                 json.put("kind", "plaintext");
                 json.put("target", Authority.text(plaintext.target()));
+                json.put("lookup", lookup(plaintext.target()));
             }
             case OutboundRoute.Tunnel tunnel -> {
                 json.put("kind", "tunnel");
                 json.put("peer", Authority.text(tunnel.peer()));
+                json.put("lookup", lookup(tunnel.peer()));
                 json.put("pod", name(tunnel.destination()));
                 json.put("node", tunnel.destination().node());
                 json.put("via", tunnel.via().name().toLowerCase(Locale.ROOT).replace('_', ' '));
@@ -231,6 +234,11 @@ final class Explainer {
             }
         }
         return json;
+    }
+
+    /// The host name that the agent has to look up before it can dial, "" if it knows the address.
+    private static String lookup(InetSocketAddress target) {
+        return target.isUnresolved() ? target.getHostString() : "";
     }
 
     private static Map<String, Object> inbound(MeshSnapshot mesh, Passage.Inbound inbound) {

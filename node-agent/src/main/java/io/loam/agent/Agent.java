@@ -7,6 +7,8 @@ import io.loam.agent.crash.CrashMarks;
 import io.loam.agent.crash.Predecessors;
 import io.loam.agent.dns.DnsMetrics;
 import io.loam.agent.dns.DnsServices;
+import io.loam.agent.dns.HostMetrics;
+import io.loam.agent.dns.HostServices;
 import io.loam.agent.dump.ConfigDump;
 import io.loam.agent.dump.ConnectionList;
 import io.loam.agent.inbound.InboundServices;
@@ -60,6 +62,7 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -179,8 +182,9 @@ final class Agent {
         accessLogControl = new AccessLogControl(accessLog);
         var traffic = new TrafficMetrics(registry);
         var names = new DnsMetrics(registry);
-        new SeriesExpiry(clock, mesh, Thread.ofVirtual().name("loam-series-expiry")::start, List.of(traffic, names))
-                .start();
+        var hosts = new HostMetrics(registry);
+        var expiring = List.of(traffic, names, hosts);
+        new SeriesExpiry(clock, mesh, Thread.ofVirtual().name("loam-series-expiry")::start, expiring).start();
         var telemetry = new Telemetry(traffic, accessLog, clock);
         var network = config.node().network();
         var outbound =
@@ -203,6 +207,7 @@ final class Agent {
                 certificates,
                 outbound,
                 inbound,
+                new HostServices(config.dns(), connections.limits(), hosts, new SecureRandom()),
                 config.dns().enabled() ? dns(mesh, workloads, names, acceptPause, random) : null,
                 acceptPause,
                 crashMarks,

@@ -205,11 +205,19 @@ public record ErrorText(
                         List.of("create or export the service"));
             case UNRESOLVED ->
                 new ErrorText(
-                        "The endpoint has a host name and no address; such names are not resolved yet.",
+                        "The endpoint has a host name and no address, and the agent's resolvers gave none for it.",
                         SOURCE,
-                        List.of("a ServiceEntry whose endpoints are host names"),
-                        List.of("`endpoints` of the ServiceEntry"),
-                        List.of("write addresses instead, or resolution: NONE"));
+                        List.of(
+                                "the name does not exist, or has no address of a family that pod and service have",
+                                "the resolvers do not answer, or cannot be reached from the pod",
+                                "its addresses mean the pod itself or its link (127.0.0.1, 169.254.0.0/16)"),
+                        List.of(
+                                "`error`: the name, and what the resolvers said",
+                                "`dig NAME @RESOLVER` in the pod; the agent asks LOAM_DNS_RESOLVERS",
+                                "`endpoints` and `hosts` of the ServiceEntry"),
+                        List.of(
+                                "correct the name, or let the pod reach the resolvers on port 53",
+                                "write addresses instead, or resolution: NONE"));
             case POLICY_DENIED ->
                 new ErrorText(
                         "An authorization policy of the destination does not let the caller in.",

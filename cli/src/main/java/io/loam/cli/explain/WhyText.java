@@ -49,6 +49,12 @@ public final class WhyText {
             line("way", percent(branch) + " of connections: " + text(branch, "verdict"));
         }
         var outbound = branch.path("outbound");
+        if (!text(outbound, "lookup").isEmpty()) {
+            line(
+                    "looked up",
+                    text(outbound, "lookup") + ", for each connection, by the agent; UNRESOLVED if its resolvers"
+                            + " know no address");
+        }
         switch (text(outbound, "kind")) {
             case "tunnel" -> {
                 var via = text(outbound, "via");

@@ -20,15 +20,14 @@
 ///   `TCP`), `status`, `services` (array), `uid`
 /// - `GET /exec?pod=NS/NAME&container=C`: `{"argv": ["nsenter", …]}`, what to put before a command so that it runs
 ///   inside the pod
-/// - `GET /why?from=POD&to=B:PORT&probe=true`: `verdict` (`allowed`, `refused`, or `depends` on the endpoint), `from`,
-/// `to`
-///   (`asked`, `how`, `address`, `service`), `candidates` (`pod`, `node`, `share` 0 to 1, `reason` why it gets none),
-///   `branches`, one for each way that the connection can take: `share`, `verdict`, `outbound` (`kind` is `tunnel`,
-///   `plaintext`, `refused` or `not captured`; `peer`, `via`, `authority`, `expectedIdentities`), `inbound` (`pod`,
-/// `peer`,
-///   `port`, `policies` with `matchingRules` and whether it `decided`), `code`, `refusedBy`, `reason`; `changes`, each
-/// of
-///   `steps` that turn the verdict; `probe` if it was asked for (`outcome`, `detail`, `code`, `agrees`)
+/// - `GET /why?from=POD&to=B:PORT&probe=true`: `verdict` (`allowed`, `refused`, or `depends` on the endpoint),
+///   `from`, `to` (`asked`, `how`, `address`, `service`), `candidates` (`pod`, `node`, `share` 0 to 1, `reason`
+///   why it gets none), `branches`, one for each way that the connection can take: `share`, `verdict`,
+///   `outbound` (`kind` is `tunnel`, `plaintext`, `refused` or `not captured`; `peer`, `via`, `authority`,
+///   `expectedIdentities`; `lookup` is the host name that the agent resolves first, or ""), `inbound` (`pod`,
+///   `peer`, `port`, `policies` with `matchingRules` and whether it `decided`), `code`, `refusedBy`, `reason`;
+///   `changes`, each of `steps` that turn the verdict; `probe` if it was asked for (`outcome`, `detail`, `code`,
+///   `agrees`)
 /// - `POST /prove?from=POD&to=B:PORT`: sends a marked request from the pod, and looks at the wire meanwhile:
 ///   `proved` (boolean), `failures` (sentences), `from`, `to`, `request` (`marker`, `source`, `bytes`, `outcome`,
 ///   `bytesRead`, `detail`, `code`); `wire`, what anybody on the wire can see: `where`, `betweenNodes`, `packets`,

@@ -37,7 +37,8 @@ final class ErrorTextTest {
     @EnumSource
     void codesThatAreMentionedExist(ErrorCode code) {
         var known = Arrays.stream(ErrorCode.values()).map(Enum::name).toList();
-        var settings = Stream.of("REGISTRY_ONLY", "ALLOW_ANY", "CRL_PATH", "TERMINATION_GRACE_PERIOD_SECONDS");
+        var settings = Stream.of(
+                "REGISTRY_ONLY", "ALLOW_ANY", "CRL_PATH", "TERMINATION_GRACE_PERIOD_SECONDS", "LOAM_DNS_RESOLVERS");
         assertThat(CODE.matcher(ErrorText.of(code).render(code)).results().map(found -> found.group()))
                 .isSubsetOf(Stream.concat(known.stream(), settings).toList());
     }

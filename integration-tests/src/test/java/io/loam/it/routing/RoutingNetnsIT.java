@@ -151,6 +151,42 @@ final class RoutingNetnsIT {
         }
     }
 
+    /// Wire reference, 3.2 and section 9: the agent asks the cluster's name server, and says what it was told.
+    @Test
+    void endpointsThatAreHostNamesAreResolvedByTheAgent() throws Exception {
+        var log = bench.accessLog("one");
+        bench.write("legacy.yaml", legacy("cache.shop.svc.cluster.local"));
+        await("the way to where the name leads", () -> isAlive("shop/alice", OUTSIDE));
+        log.await(line -> "legacy.example.com".equals(line.get("dst.service"))
+                && "10.96.7.7:6379".equals(line.get("dst.addr"))
+                && !line.containsKey("code"));
+
+        bench.write("legacy.yaml", legacy("no-such-name.shop.svc.cluster.local"));
+        await("a name that leads nowhere", () -> !isAlive("shop/alice", OUTSIDE));
+        assertThat(log.await(line -> "UNRESOLVED".equals(line.get("code"))))
+                .containsEntry("dst.service", "legacy.example.com")
+                .hasEntrySatisfying(
+                        "error",
+                        error -> assertThat(error)
+                                .isEqualTo(
+                                        "no-such-name.shop.svc.cluster.local: no such name (asked 10.96.0.10 port 53)"));
+        bench.delete("legacy.yaml");
+    }
+
+    private static String legacy(String endpoint) {
+        return """
+                apiVersion: networking.istio.io/v1
+                kind: ServiceEntry
+                metadata: {name: legacy, namespace: shop}
+                spec:
+                  hosts: [legacy.example.com]
+                  addresses: [203.0.113.1]
+                  resolution: DNS
+                  ports: [{number: 6379, name: tcp, protocol: TCP}]
+                  endpoints: [{address: %s}]
+                """.formatted(endpoint);
+    }
+
     /// Endpoints come and go by themselves and under load; each answers for some seconds after it was told to
     /// end, as a program behind a load balancer has to.
     @Test

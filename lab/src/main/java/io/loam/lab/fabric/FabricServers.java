@@ -271,7 +271,9 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
                 Map.entry("CA_ADDRESS", "https://" + host + ":" + CA_PORT),
                 Map.entry("XDS_ROOT_CA", roots.toString()),
                 Map.entry("CA_ROOT_CA", roots.toString()),
-                Map.entry("AUTH_TOKEN", token.toString()));
+                Map.entry("AUTH_TOKEN", token.toString()),
+                // The machine's own resolvers, which an agent would take otherwise, cannot be reached from a lab.
+                Map.entry("LOAM_DNS_RESOLVERS", LabAddresses.DNS_IPV4.getHostAddress()));
     }
 
     @Override

@@ -126,14 +126,10 @@ public final class OutboundRouter {
             if (workload.tunnel() == TunnelProtocol.NONE) {
                 return new Plaintext(target, workload, service);
             }
-            if (target.isUnresolved()) {
-                return new Refused(
-                        RefusalReason.UNSUPPORTED,
-                        "workload " + workload.uid() + " speaks HBONE and has only a host name, " + workload.hostname()
-                                + ": the address inside the tunnel is not known");
-            }
             return tunnel(
-                    new InetSocketAddress(target.getAddress(), ProxyPorts.HBONE),
+                    target.isUnresolved()
+                            ? InetSocketAddress.createUnresolved(target.getHostString(), ProxyPorts.HBONE)
+                            : new InetSocketAddress(target.getAddress(), ProxyPorts.HBONE),
                     target,
                     workload,
                     service,

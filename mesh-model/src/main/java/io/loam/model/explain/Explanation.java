@@ -108,7 +108,9 @@ public record Explanation(
                 workload.uid().equals(plaintext.destination().uid());
             case null, default -> {
                 var target = passage.target();
-                yield target != null && workload.addresses().contains(target.getAddress());
+                yield target != null
+                        && !target.isUnresolved()
+                        && workload.addresses().contains(target.getAddress());
             }
         };
     }

@@ -24,14 +24,16 @@ import java.util.Comparator;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
-/// What becomes of one connection of a pod: the decisions of the source's agent and of the destination's, one after the
-/// other, over the same snapshot and by the functions that the agents call.
+/// What becomes of one connection of a pod: the decisions of the source's agent and of the destination's, one
+/// after the other, over the same snapshot and by the functions that the agents call.
 ///
-/// Everything that only shows when bytes flow is left out: that the application listens, that certificates are there
-/// and nodes can be reached.
+/// Everything that only shows when bytes flow is left out: that the application listens, that certificates are
+/// there and nodes can be reached, which addresses resolvers give for the host name of an endpoint.
 ///
 /// @param outbound what the source's agent decides; null for a source that no agent captures
-/// @param target where the application's bytes go in the end; null if they go nowhere
+/// @param target where the application's bytes go in the end; null if they go nowhere. Unresolved where the
+///     agent asks its resolvers for the endpoint's host name: what they say decides, and what receives there,
+///     is not known here
 /// @param inbound what the destination's agent decides; null where no agent receives
 /// @param refusal null if the connection is made
 public record Passage(
@@ -79,15 +81,13 @@ public record Passage(
                 refused(route, null, null, new Refusal(ErrorCode.of(reason), true, detail));
             case OutboundRoute.Plaintext plaintext ->
                 plaintext.target().isUnresolved()
-                        ? unresolved(route, plaintext.target())
+                        ? new Passage(route, plaintext.target(), null, null)
                         : plaintext(mesh, route, from, source, plaintext.target());
             case OutboundRoute.Tunnel tunnel ->
-                tunnel.peer().isUnresolved() ? unresolved(route, tunnel.peer()) : tunnelled(mesh, source, tunnel);
+                tunnel.peer().isUnresolved()
+                        ? new Passage(route, tunnel.peer(), null, null)
+                        : tunnelled(mesh, source, tunnel);
         };
-    }
-
-    private static Passage unresolved(OutboundRoute route, InetSocketAddress target) {
-        return refused(route, null, null, new Refusal(ErrorCode.UNRESOLVED, true, target + " is not an address"));
     }
 
     private static Passage tunnelled(MeshSnapshot mesh, Workload source, OutboundRoute.Tunnel tunnel) {

@@ -31,7 +31,7 @@ public enum ErrorCode {
     BAD_AUTHORITY,
     WRONG_DESTINATION,
     UNKNOWN_HOSTNAME,
-    /// The endpoint has a host name only.
+    /// The endpoint has a host name only, and no address was found for it.
     UNRESOLVED,
 
     // Policies.

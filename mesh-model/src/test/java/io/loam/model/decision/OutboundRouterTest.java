@@ -342,6 +342,29 @@ final class OutboundRouterTest {
         assertThat(route.target()).isEqualTo(InetSocketAddress.createUnresolved("db.example.com", 8080));
     }
 
+    /// What the name has for an address is in the authority for the endpoint itself, and not for a waypoint.
+    @Test
+    void tunnelsToHostNamesOnceTheyAreResolved() {
+        var external = pod("db-1").of(key("shop", "cart")).with(w -> w.hostname = "db.example.com");
+        var direct = tunnel(route(mesh(external, service("cart", "10.96.0.1")), VIP));
+        assertThat(direct.peer()).isEqualTo(InetSocketAddress.createUnresolved("db.example.com", 15008));
+        var resolved = direct.at(at("2001:db8::7", 1).getAddress());
+        assertThat(resolved.peer()).isEqualTo(at("2001:db8::7", 15008));
+        assertThat(resolved.authority()).isEqualTo("[2001:db8::7]:8080");
+        assertThat(resolved.expectedIdentities())
+                .isEqualTo(direct.expectedIdentities())
+                .isNotEmpty();
+
+        var waypoint = new Tunnel(
+                direct.peer(),
+                "10.96.0.1:80",
+                direct.expectedIdentities(),
+                direct.destination(),
+                null,
+                Via.SERVICE_WAYPOINT);
+        assertThat(waypoint.at(at("192.0.2.7", 1).getAddress()).authority()).isEqualTo("10.96.0.1:80");
+    }
+
     @Test
     void reachesHostNetworkEndpointsThroughAServiceOnly() {
         var agent = cart().with(w -> w.networkMode = NetworkMode.HOST_NETWORK);

@@ -20,6 +20,7 @@ import io.loam.model.workload.Workload;
 import io.loam.model.workload.Workload.Egress;
 import io.loam.model.workload.Workload.Status;
 import io.loam.model.workload.Workload.TunnelProtocol;
+import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -89,6 +90,21 @@ final class ExplanationTest {
         return explanation.proposals().stream()
                 .map(proposal -> String.join(" + ", proposal.steps()))
                 .toList();
+    }
+
+    @Test
+    void anEndpointThatIsAHostNameIsReachedIfItResolves() {
+        var database = pod("db-1").of(key("shop", "cart")).with(w -> {
+            w.tunnel = TunnelProtocol.NONE;
+            w.hostname = "db.example.com";
+        });
+        var explanation = Explanation.of(
+                mesh(web, database, service("cart", "10.96.0.1")), web, at("10.96.0.1", 80), WrittenPolicies.UNKNOWN);
+
+        assertThat(explanation.answer()).isEqualTo(Answer.ALLOWED);
+        assertThat(explanation.branches().getFirst().passage().target())
+                .isEqualTo(InetSocketAddress.createUnresolved("db.example.com", 8080));
+        assertThat(explanation.candidates().getFirst().share()).isEqualTo(1);
     }
 
     private static ErrorCode code(Explanation explanation) {

@@ -36,6 +36,7 @@ public final class OpenConnection implements RelayListener {
     private final EventLoop loop;
     private final Caller caller;
     private @Nullable InetSocketAddress leavingFor;
+    private @Nullable Runnable pendingLookup;
     private @Nullable PendingConnect pendingStream;
     private @Nullable ChannelFuture pendingDial;
     private @Nullable RunningRelay relay;
@@ -184,6 +185,13 @@ public final class OpenConnection implements RelayListener {
         }
     }
 
+    /// Something was looked up, and somebody is called with the answer, through {@link #guarded}.
+    ///
+    /// @param giveUp run should this connection end before the answer; does nothing after it
+    public void awaitLookup(Runnable giveUp) {
+        pendingLookup = giveUp;
+    }
+
     /// A stream was asked for. It is given up should this connection end before the answer.
     public void awaitStream(PendingConnect asked) {
         pendingStream = asked;
@@ -239,6 +247,7 @@ public final class OpenConnection implements RelayListener {
 
     /// Both sides are there. The relay is started after this call, and reports to this object.
     public void relay(RunningRelay joined) {
+        pendingLookup = null;
         pendingStream = null;
         relay = joined;
         report.opened();
@@ -280,6 +289,9 @@ public final class OpenConnection implements RelayListener {
             return;
         }
         leave();
+        if (pendingLookup != null) {
+            pendingLookup.run();
+        }
         if (pendingStream != null) {
             pendingStream.cancel();
         }

@@ -1,6 +1,7 @@
 package io.loam.agent.dns;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.handler.codec.dns.DnsRecordType;
 import java.nio.charset.StandardCharsets;
 
@@ -44,8 +45,8 @@ record QueryMessage(
     /// RFC 1035, 4.2.1: what everybody takes.
     static final int LEAST_PAYLOAD_BYTES = 512;
 
-    private static final int LONGEST_NAME_BYTES = 255;
-    private static final int LONGEST_LABEL_BYTES = 63;
+    static final int LONGEST_NAME_BYTES = 255;
+    static final int LONGEST_LABEL_BYTES = 63;
     private static final int DNSSEC_OK = 0x8000;
 
     /// Of type, class, TTL and length of data.
@@ -101,6 +102,39 @@ record QueryMessage(
         }
         return new QueryMessage(
                 id, flags, name, type, dnsClass, questionEnd, edns, version, dnssecOk, payload, payloadAt);
+    }
+
+    /// A query of our own for one name, which asks for recursion.
+    ///
+    /// @param id 0 to 65535
+    /// @param name a host name, with or without the final dot
+    /// @return a message that {@link #read} reads; the caller's
+    /// @throws MalformedQueryException if DNS cannot ask for the name: a label that is empty or longer than 63
+    ///     bytes, more than 255 bytes, characters beyond ASCII
+    static ByteBuf write(ByteBufAllocator allocator, int id, String name, DnsRecordType type)
+            throws MalformedQueryException {
+        var labels = (name.endsWith(".") ? name.substring(0, name.length() - 1) : name).split("\\.", -1);
+        int bytes = 1;
+        for (var label : labels) {
+            bytes += label.length() + 1;
+            if (label.isEmpty() || label.length() > LONGEST_LABEL_BYTES || !isAscii(label)) {
+                throw new MalformedQueryException("label \"" + label + "\" (expected: 1 to 63 characters of ASCII)");
+            }
+        }
+        if (bytes > LONGEST_NAME_BYTES) {
+            throw new MalformedQueryException("a name longer than " + LONGEST_NAME_BYTES + " bytes");
+        }
+        var out = allocator.buffer(HEADER_BYTES + bytes + 4);
+        out.writeShort(id).writeShort(RECURSION_DESIRED).writeShort(1).writeZero(6);
+        for (var label : labels) {
+            out.writeByte(label.length());
+            out.writeCharSequence(label, StandardCharsets.US_ASCII);
+        }
+        return out.writeByte(0).writeShort(type.intValue()).writeShort(IN);
+    }
+
+    private static boolean isAscii(String label) {
+        return label.chars().allMatch(c -> c > ' ' && c < 0x7f);
     }
 
     int opcode() {

@@ -3,11 +3,14 @@ package io.loam.agent.outbound;
 import io.loam.agent.connections.ConnectionReport;
 import io.loam.agent.connections.ErrorFlags;
 import io.loam.agent.connections.OpenConnection;
+import io.loam.agent.dns.HostLookup;
 import io.loam.agent.pod.LocalPod;
+import io.loam.model.decision.NamedEndpoint;
 import io.loam.model.decision.OutboundRequest;
 import io.loam.model.decision.OutboundRoute;
 import io.loam.model.decision.OutboundRouter;
 import io.loam.model.failure.ErrorCode;
+import io.loam.model.service.Service;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.ConnectFailure;
 import io.loam.protocol.hbone.ConnectRequest;
@@ -28,14 +31,18 @@ import io.loam.runtime.tunnel.TunnelKey;
 import io.netty.channel.socket.DuplexChannel;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
-/// An application's connection from the accept to the relay (wire reference, 3.2). The methods stand in the order in
-/// which they run: who is it and where did it want to go; tunnel, plaintext or refusal; then the stream or the dial;
-/// then the relay. What is the same for every connection is in {@link OpenConnection}, whose event loop it belongs to.
+/// An application's connection from the accept to the relay (wire reference, 3.2). The methods stand in the
+/// order in which they run: who is it and where did it want to go; tunnel, plaintext or refusal; the address of
+/// an endpoint that has a host name only; then the stream or the dial; then the relay. What is the same for
+/// every connection is in {@link OpenConnection}, whose event loop it belongs to.
 final class OutboundConnection implements PooledOpening {
     private final OpenConnection connection;
     private final OutboundServices services;
     private final StreamSource streams;
+    private final HostLookup hosts;
     private final ApplicationSocket application;
     private final InetSocketAddress destination;
 
@@ -43,21 +50,25 @@ final class OutboundConnection implements PooledOpening {
             OpenConnection connection,
             OutboundServices services,
             StreamSource streams,
+            HostLookup hosts,
             ApplicationSocket application,
             InetSocketAddress destination) {
         this.connection = connection;
         this.services = services;
         this.streams = streams;
+        this.hosts = hosts;
         this.application = application;
         this.destination = destination;
     }
 
     /// @param streams of the pod and the accepted connection's loop
+    /// @param hosts of the same
     /// @param destination where the application wanted to go
     static OpenConnection begin(
             LocalPod pod,
             OutboundServices services,
             StreamSource streams,
+            HostLookup hosts,
             DuplexChannel accepted,
             InetSocketAddress destination,
             OpenConnection.Caller caller) {
@@ -66,7 +77,7 @@ final class OutboundConnection implements PooledOpening {
         report.destinationAddress(destination);
         var application = ApplicationSocket.of(accepted); // keeps what comes early
         var connection = new OpenConnection(services.registry(), pod, report, null, accepted.eventLoop(), caller);
-        var outbound = new OutboundConnection(connection, services, streams, application, destination);
+        var outbound = new OutboundConnection(connection, services, streams, hosts, application, destination);
         connection.leavesFor(destination);
         connection.begin(() -> connection.awaitWorkload(services.workloads(), outbound::route));
         return connection;
@@ -78,30 +89,58 @@ final class OutboundConnection implements PooledOpening {
         var from = report.sourceAddress().getAddress();
         var request = new OutboundRequest(source, from, destination, services.network());
         switch (OutboundRouter.route(services.mesh().current(), request, services.random())) {
-            case OutboundRoute.Tunnel tunnel -> openTunnel(source, tunnel);
+            case OutboundRoute.Tunnel tunnel -> {
+                report.destination(tunnel.destination(), tunnel.service(), null);
+                if (tunnel.peer().isUnresolved()) {
+                    resolve(source, tunnel.peer(), tunnel.service(), address -> openTunnel(source, tunnel.at(address)));
+                } else {
+                    openTunnel(source, tunnel);
+                }
+            }
             case OutboundRoute.Plaintext(var target, var workload, var service) -> {
-                report.destinationAddress(target);
                 report.destination(workload, service, null);
-                if (isResolved(target)) {
-                    connection.dial(services.dialer(), target, null, this::join);
+                if (target.isUnresolved()) {
+                    resolve(source, target, service, ip -> dial(new InetSocketAddress(ip, target.getPort())));
+                } else {
+                    dial(target);
                 }
             }
             case OutboundRoute.Refused(var reason, var detail) -> connection.fail(ErrorCode.of(reason), detail);
         }
     }
 
-    private boolean isResolved(InetSocketAddress target) {
-        if (target.isUnresolved()) {
-            connection.fail(ErrorCode.UNRESOLVED, target + ": endpoints that are host names are not resolved yet");
-            return false;
+    /// Goes on with an address of the target's host name.
+    private void resolve(
+            Workload source, InetSocketAddress target, @Nullable Service service, Consumer<InetAddress> next) {
+        var host = target.getHostString();
+        connection.awaitLookup(
+                hosts.find(source, host, answer -> connection.guarded(() -> onAnswer(host, answer, service, next))));
+    }
+
+    private void onAnswer(
+            String host, HostLookup.Answer answer, @Nullable Service service, Consumer<InetAddress> next) {
+        switch (answer) {
+            case HostLookup.Answer.Found(var addresses) -> {
+                var chosen = NamedEndpoint.choose(addresses, service, destination.getAddress(), services.random());
+                if (chosen == null) {
+                    var detail = host + ": no endpoint can have its address "
+                            + addresses.getFirst().getHostAddress()
+                            + (addresses.size() == 1 ? "" : ", nor one of " + (addresses.size() - 1) + " more");
+                    connection.fail(ErrorCode.UNRESOLVED, detail);
+                } else {
+                    next.accept(chosen);
+                }
+            }
+            case HostLookup.Answer.NotFound(var reason) -> connection.fail(ErrorCode.UNRESOLVED, reason);
         }
-        return true;
+    }
+
+    private void dial(InetSocketAddress target) {
+        connection.report().destinationAddress(target);
+        connection.dial(services.dialer(), target, null, this::join);
     }
 
     private void openTunnel(Workload source, OutboundRoute.Tunnel route) {
-        if (!isResolved(route.peer())) {
-            return;
-        }
         var report = connection.report();
         var service = route.service();
         report.source(source, source.identity());
@@ -147,7 +186,8 @@ final class OutboundConnection implements PooledOpening {
         relay.start();
     }
 
-    /// The tunnel's socket is bound to the pod's own address of the peer's family; without one the kernel chooses.
+    /// The tunnel's socket is bound to the pod's own address of the peer's family; without one the kernel
+    /// chooses.
     private static InetAddress sourceAddress(Workload source, InetSocketAddress peer) {
         for (var address : source.addresses()) {
             if (address.getClass() == peer.getAddress().getClass()) {

@@ -2,6 +2,7 @@ package io.loam.agent.outbound;
 
 import io.loam.agent.connections.AcceptedConnection;
 import io.loam.agent.connections.OpenConnection;
+import io.loam.agent.dns.HostLookup;
 import io.loam.agent.pod.LocalPod;
 import io.loam.protocol.linux.OriginalAddress;
 import io.loam.runtime.tunnel.StreamSource;
@@ -19,13 +20,19 @@ public final class OutboundPipeline extends ChannelInitializer<EpollSocketChanne
     private final LocalPod pod;
     private final OutboundServices services;
     private final Function<EventLoop, ? extends StreamSource> pools;
+    private final Function<EventLoop, ? extends HostLookup> hosts;
 
     /// @param pools the pod's pool of the given loop
+    /// @param hosts what the pod knows of host names on the given loop
     public OutboundPipeline(
-            LocalPod pod, OutboundServices services, Function<EventLoop, ? extends StreamSource> pools) {
+            LocalPod pod,
+            OutboundServices services,
+            Function<EventLoop, ? extends StreamSource> pools,
+            Function<EventLoop, ? extends HostLookup> hosts) {
         this.pod = pod;
         this.services = services;
         this.pools = pools;
+        this.hosts = hosts;
     }
 
     @Override
@@ -36,7 +43,8 @@ public final class OutboundPipeline extends ChannelInitializer<EpollSocketChanne
 
     private OpenConnection begin(DuplexChannel accepted, OpenConnection.Caller caller) {
         var destination = OriginalAddress.of((EpollSocketChannel) accepted);
-        var streams = pools.apply(accepted.eventLoop());
-        return OutboundConnection.begin(pod, services, streams, accepted, destination, caller);
+        var loop = accepted.eventLoop();
+        return OutboundConnection.begin(
+                pod, services, pools.apply(loop), hosts.apply(loop), accepted, destination, caller);
     }
 }

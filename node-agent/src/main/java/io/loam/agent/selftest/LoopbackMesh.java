@@ -3,6 +3,7 @@ package io.loam.agent.selftest;
 import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.connections.ConnectionRegistry;
 import io.loam.agent.connections.Telemetry;
+import io.loam.agent.dns.HostLookup;
 import io.loam.agent.inbound.InboundPipeline;
 import io.loam.agent.inbound.InboundServices;
 import io.loam.agent.inbound.InboundTunnels;
@@ -81,6 +82,11 @@ public final class LoopbackMesh implements AutoCloseable {
 
     /// Of its own, so that it takes nothing from the node's pods; more than any load opens.
     private static final LimitsConfig LIMITS = new LimitsConfig(4096, 4096, 1024, 1024);
+
+    /// No endpoint here has a host name.
+    private static final HostLookup NO_HOSTS = (_, host, _) -> {
+        throw new IllegalStateException("host: " + host + " (expected: endpoints with addresses only)");
+    };
 
     private final InetAddress clientAddress;
     private final InetAddress serverAddress;
@@ -167,7 +173,7 @@ public final class LoopbackMesh implements AutoCloseable {
             // The next loop's, so that the two ends of a tunnel take turns as those of two nodes do.
             var far = listen(workers.get((i + 1) % workers.size()), new InboundPipeline(server, inbound, tunnels));
             var streams = streams(workers.get(i), far, hbone);
-            entries.add(listen(workers.get(i), new OutboundPipeline(client, outbound, _ -> streams)));
+            entries.add(listen(workers.get(i), new OutboundPipeline(client, outbound, _ -> streams, _ -> NO_HOSTS)));
         }
     }
 

@@ -3,6 +3,7 @@ package io.loam.agent.workload;
 import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.crash.PodMarks;
 import io.loam.agent.dns.PodDns;
+import io.loam.agent.dns.PodHosts;
 import io.loam.agent.inbound.InboundPipeline;
 import io.loam.agent.inbound.InboundTunnels;
 import io.loam.agent.inbound.PlaintextPipeline;
@@ -25,6 +26,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
@@ -55,6 +57,10 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     private final PodCertificate certificate;
     private final WorkloadServices services;
     private final PodTunnelPools pools;
+
+    /// Does not change any more, so every loop may ask.
+    private final IdentityHashMap<EventLoop, PodHosts> hosts = new IdentityHashMap<>();
+
     private final InboundTunnels tunnels = new InboundTunnels();
     private final List<Listener> listeners = new ArrayList<>();
     private final AcceptGate gate;
@@ -77,6 +83,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
                 limits(),
                 services.pools(),
                 services.inbound().hbone());
+        services.loops().workers().forEach(loop -> hosts.put(loop, new PodHosts(pod, services.hosts(), loop)));
         gate = AcceptGate.of(
                 pod,
                 services.loops().control().next(),
@@ -182,7 +189,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
         return switch (port) {
             case ProxyPorts.HBONE -> watched(new InboundPipeline(pod, services.inbound(), tunnels));
             case ProxyPorts.INBOUND_PLAINTEXT -> new PlaintextPipeline(pod, services.inbound());
-            case ProxyPorts.OUTBOUND -> new OutboundPipeline(pod, services.outbound(), pools::of);
+            case ProxyPorts.OUTBOUND -> new OutboundPipeline(pod, services.outbound(), pools::of, hosts::get);
             default -> throw new IllegalArgumentException("port: " + port + " (expected: one of " + PORTS + ")");
         };
     }

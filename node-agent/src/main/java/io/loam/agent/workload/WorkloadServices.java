@@ -2,6 +2,7 @@ package io.loam.agent.workload;
 
 import io.loam.agent.crash.CrashMarks;
 import io.loam.agent.dns.DnsServices;
+import io.loam.agent.dns.HostServices;
 import io.loam.agent.inbound.InboundServices;
 import io.loam.agent.outbound.OutboundServices;
 import io.loam.agent.pod.AcceptPause;
@@ -13,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 
 /// What the proxies of all pods share.
 ///
+/// @param hosts for endpoints that are host names
 /// @param dns null where DNS is not captured
 /// @param acceptPause of all listeners
 /// @param trustDomain of pods that the control plane has not described yet
@@ -23,6 +25,7 @@ public record WorkloadServices(
         CertificateSource certificates,
         OutboundServices outbound,
         InboundServices inbound,
+        HostServices hosts,
         @Nullable DnsServices dns,
         AcceptPause acceptPause,
         CrashMarks crashMarks,

@@ -5,8 +5,10 @@ import static io.loam.agent.connections.ConnectionFixture.readAll;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.agent.connections.ConnectionFixture;
+import io.loam.agent.dns.HostLookup;
 import io.loam.agent.pod.TestPods;
 import io.loam.model.mesh.MeshDelta;
+import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.ConnectRequest;
 import io.loam.protocol.hbone.ConnectResponse;
 import io.loam.protocol.hbone.PendingConnect;
@@ -39,6 +41,7 @@ class OutboundConnectionTest {
     private static final InetSocketAddress WEB = address("10.0.0.8", 8080);
 
     private final HeldStreams streams = new HeldStreams();
+    private final HeldLookups hosts = new HeldLookups();
     private ConnectionFixture node;
     private OutboundServices services;
 
@@ -60,7 +63,7 @@ class OutboundConnectionTest {
 
     private Socket call(InetSocketAddress destination) throws Exception {
         return node.call((accepted, caller) ->
-                OutboundConnection.begin(node.pod, services, streams, accepted, destination, caller));
+                OutboundConnection.begin(node.pod, services, streams, hosts, accepted, destination, caller));
     }
 
     private void describeBoth() {
@@ -188,6 +191,82 @@ class OutboundConnectionTest {
         assertThat(node.ended()).contains("OVERLOADED");
     }
 
+    /// Describes the pod and the service `db`, whose one endpoint is a host name, and calls it.
+    private Socket callNamed(Workload.TunnelProtocol tunnel) throws Exception {
+        node.describePod();
+        node.publish(MeshDelta.builder()
+                .upsert(TestPods.service("db", "10.96.0.9"))
+                .upsert(TestPods.named("db", "db.example.com", tunnel)));
+        var socket = call(address("10.96.0.9", 5432));
+        await(() -> hosts.waiting.size() == 1);
+        return socket;
+    }
+
+    private void answer(HostLookup.Answer answer) throws Exception {
+        node.onLoop(() -> {
+            hosts.waiting.getFirst().onAnswer(answer);
+            return "told";
+        });
+    }
+
+    @Test
+    void anEndpointThatIsAHostNameIsDialledWhereItsNameLeads() throws Exception {
+        try (var socket = callNamed(Workload.TunnelProtocol.NONE)) {
+            answer(new HostLookup.Answer.Found(List.of(WEB.getAddress())));
+            try (var served = node.application.accept()) {
+                served.getOutputStream().write("answer".getBytes(StandardCharsets.US_ASCII));
+            }
+            socket.shutdownOutput();
+            assertThat(readAll(socket)).isEqualTo("answer");
+        }
+        assertThat(hosts.asked).containsExactly("db.example.com");
+        assertThat(node.dialer.targets).containsExactly(address("10.0.0.8", 5432));
+        assertThat(node.ended())
+                .contains("connection complete", "dst.addr=10.0.0.8:5432", "dst.service=\"db.shop.svc.cluster.local\"");
+    }
+
+    @Test
+    void aTunnelToAHostNameGoesWhereItsNameLeads() throws Exception {
+        try (var socket = callNamed(Workload.TunnelProtocol.HBONE)) {
+            answer(new HostLookup.Answer.Found(List.of(WEB.getAddress())));
+            await(() -> streams.openings.size() == 1);
+            assertThat(streams.keys.getFirst().destination()).isEqualTo(address("10.0.0.8", 15008));
+            assertThat(streams.requests.getFirst().authority()).isEqualTo("10.0.0.8:5432");
+            ConnectionFixture.reset(socket);
+        }
+        node.ended();
+    }
+
+    @Test
+    void aHostNameWithoutAddressIsAResetAndSaysWhy() throws Exception {
+        try (var socket = callNamed(Workload.TunnelProtocol.NONE)) {
+            answer(new HostLookup.Answer.NotFound("db.example.com: no such name (asked 10.96.0.10 port 53)"));
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(node.ended())
+                .contains("UNRESOLVED", "no such name (asked 10.96.0.10 port 53)", "dst.service=", "10.96.0.9:5432");
+    }
+
+    @Test
+    void aHostNameThatLeadsIntoThePodIsRefused() throws Exception {
+        try (var socket = callNamed(Workload.TunnelProtocol.NONE)) {
+            answer(new HostLookup.Answer.Found(List.of(InetAddress.ofLiteral("127.0.0.1"))));
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(node.ended()).contains("UNRESOLVED", "db.example.com: no endpoint can have its address 127.0.0.1");
+        assertThat(node.dialer.targets).isEmpty();
+    }
+
+    @Test
+    void anApplicationThatGivesUpGivesUpItsLookup() throws Exception {
+        ConnectionFixture.reset(callNamed(Workload.TunnelProtocol.NONE));
+
+        assertThat(node.ended()).contains("GAVE_UP");
+        assertThat(hosts.givenUp).hasValue(1);
+        answer(new HostLookup.Answer.Found(List.of(WEB.getAddress()))); // came at the same moment
+        assertThat(node.dialer.targets).isEmpty();
+    }
+
     /// Hazards, rule 7.
     @Test
     void aBugEndsTheConnectionIsCountedAndLeavesNothing() throws Exception {
@@ -227,8 +306,23 @@ class OutboundConnectionTest {
                 });
     }
 
+    private static final class HeldLookups implements HostLookup {
+        private final List<Listener> waiting = new CopyOnWriteArrayList<>();
+        private final List<String> asked = new CopyOnWriteArrayList<>();
+        private final AtomicInteger givenUp = new AtomicInteger();
+
+        @Override
+        public Runnable find(Workload source, String host, Listener next) {
+            asked.add(host);
+            waiting.add(next);
+            return givenUp::incrementAndGet;
+        }
+    }
+
     private static final class HeldStreams implements StreamSource {
         private final List<PooledOpening> openings = new CopyOnWriteArrayList<>();
+        private final List<TunnelKey> keys = new CopyOnWriteArrayList<>();
+        private final List<ConnectRequest> requests = new CopyOnWriteArrayList<>();
         private final AtomicInteger cancelled = new AtomicInteger();
         private volatile boolean broken;
 
@@ -237,6 +331,8 @@ class OutboundConnectionTest {
             if (broken) {
                 throw new IllegalStateException("bug");
             }
+            keys.add(key);
+            requests.add(request);
             openings.add(opening);
             return cancelled::incrementAndGet;
         }

@@ -1,6 +1,12 @@
 package io.loam.agent.pod;
 
+import io.loam.model.address.CidrBlock;
 import io.loam.model.address.NamespacedHostname;
+import io.loam.model.service.LoadBalancing;
+import io.loam.model.service.Service;
+import io.loam.model.service.ServiceAddress;
+import io.loam.model.service.ServicePort;
+import io.loam.model.service.ServicePort.AppProtocol;
 import io.loam.model.workload.Locality;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.linux.Netns;
@@ -66,18 +72,61 @@ public final class TestPods {
                 Workload.Egress.REGISTRY_ONLY);
     }
 
+    /// An endpoint of the service of its name that is known by a host name only.
+    public static Workload named(String name, String hostname, Workload.TunnelProtocol tunnel) {
+        var ports = Map.of(key(name), List.<ServicePort>of());
+        return workload(name, List.of(), hostname, ports, tunnel);
+    }
+
+    /// One with an address of each family.
+    public static Workload dual(String name, String ipv4, String ipv6) {
+        var addresses = List.of(InetAddress.ofLiteral(ipv4), InetAddress.ofLiteral(ipv6));
+        return workload(name, addresses, "", Map.of(), Workload.TunnelProtocol.HBONE);
+    }
+
+    private static NamespacedHostname key(String service) {
+        return new NamespacedHostname("shop", service + ".shop.svc.cluster.local");
+    }
+
+    /// A service of namespace `shop` that serves port 5432.
+    public static Service service(String name, String address) {
+        return new Service(
+                name,
+                key(name),
+                List.of(new ServiceAddress("", CidrBlock.parse(address))),
+                List.of(new ServicePort(5432, 5432, AppProtocol.TCP)),
+                List.of(),
+                null,
+                List.of(),
+                LoadBalancing.ANY,
+                Service.IpFamilies.AUTOMATIC,
+                true,
+                false,
+                Service.Visibility.PUBLIC);
+    }
+
     public static Workload workload(
             String name,
             String address,
-            Map<NamespacedHostname, List<io.loam.model.service.ServicePort>> services,
+            Map<NamespacedHostname, List<ServicePort>> services,
+            Workload.TunnelProtocol tunnel,
+            String... policies) {
+        return workload(name, List.of(InetAddress.ofLiteral(address)), "", services, tunnel, policies);
+    }
+
+    private static Workload workload(
+            String name,
+            List<InetAddress> addresses,
+            String hostname,
+            Map<NamespacedHostname, List<ServicePort>> services,
             Workload.TunnelProtocol tunnel,
             String... policies) {
         return new Workload(
                 "Kubernetes//Pod/shop/" + name,
                 name,
                 "shop",
-                List.of(InetAddress.ofLiteral(address)),
-                "",
+                addresses,
+                hostname,
                 "",
                 tunnel,
                 Workload.DEFAULT_TRUST_DOMAIN,

@@ -14,6 +14,7 @@ public final class LiveNames {
     private final MeshSnapshot mesh;
     private final Set<Owner> owners = new HashSet<>();
     private final Set<Canonical> canonical = new HashSet<>();
+    private final Set<String> hostnames = new HashSet<>();
     private final Set<String> dryRunPolicies = new HashSet<>();
 
     private LiveNames(MeshSnapshot mesh) {
@@ -25,6 +26,9 @@ public final class LiveNames {
         for (var workload : mesh.workloads()) {
             names.owners.add(Owner.of(workload));
             names.canonical.add(new Canonical(workload.canonicalName(), workload.canonicalRevision()));
+            if (!workload.hostname().isEmpty()) {
+                names.hostnames.add(workload.hostname());
+            }
         }
         for (var policy : mesh.policies()) {
             if (policy.dryRun()) {
@@ -37,6 +41,11 @@ public final class LiveNames {
     /// Whether any workload bears these values of `source_canonical_service` and `source_canonical_revision`.
     public boolean isCanonicalService(String name, String revision) {
         return canonical.contains(new Canonical(name, revision));
+    }
+
+    /// Whether any workload is known by this host name.
+    public boolean isHostname(String name) {
+        return hostnames.contains(name);
     }
 
     /// Whether a dry-run policy of this `namespace/name` is in the mesh.
