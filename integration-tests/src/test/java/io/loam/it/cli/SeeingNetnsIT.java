@@ -22,8 +22,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -103,10 +103,10 @@ final class SeeingNetnsIT {
             List.of("workloadState", "services[].endpoints", "services[].ports", "services[].endpoints.*.port");
 
     @TempDir
-    private Path files;
+    private static Path files;
 
-    @BeforeEach
-    void up() throws Exception {
+    @BeforeAll
+    static void up() throws Exception {
         for (var directory : List.of("samples/shop", "samples/shop-policies")) {
             try (var shop = Files.list(TOP.resolve(directory))) {
                 for (var file : shop.toList()) {
@@ -121,8 +121,8 @@ final class SeeingNetnsIT {
         assertThat(up.exitCode()).as(up.output()).isZero();
     }
 
-    @AfterEach
-    void down() throws Exception {
+    @AfterAll
+    static void down() throws Exception {
         loam("down", LAB);
     }
 
@@ -300,7 +300,7 @@ final class SeeingNetnsIT {
     }
 
     private static void await(String what, Look look) throws Exception {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
         while (!look.sees()) {
             assertThat(System.nanoTime() - deadline).as(what).isNegative();
         }

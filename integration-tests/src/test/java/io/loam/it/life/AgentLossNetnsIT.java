@@ -97,7 +97,9 @@ final class AgentLossNetnsIT {
 
             inFabric("add table inet outage; add chain inet outage input { type filter hook input priority 0; };"
                     + " add rule inet outage input tcp dport { 15012, 15013 } reject with tcp reset");
-            // Keep-alive of the gRPC connection: 30 s to the next PING, 10 s for its answer.
+            // They would find out with the next PING, in half a minute; what their kernels acknowledge an update with
+            // is answered by the reset at once.
+            bench.write("nudge.yaml", caller("shop", "nudge", "one"));
             await(
                     "the agents to notice",
                     Duration.ofSeconds(60),

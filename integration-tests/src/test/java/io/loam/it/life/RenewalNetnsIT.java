@@ -14,10 +14,10 @@ import java.util.Map;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 
-/// Hazard I7, scaled down: certificates of 20 s under traffic, for as long as the first ones live and 5 s more.
+/// Hazard I7, scaled down: certificates of 10 s under traffic, for as long as the first ones live and 5 s more.
 /// `-Dloam.it.renewalSeconds` = 300 is the hazard's figure.
 final class RenewalNetnsIT {
-    private static final Duration LOAD = Duration.ofSeconds(Integer.getInteger("loam.it.renewalSeconds", 25));
+    private static final Duration LOAD = Duration.ofSeconds(Integer.getInteger("loam.it.renewalSeconds", 15));
 
     @Test
     void certificatesAreRenewedUnderTraffic() throws Exception {
@@ -29,7 +29,7 @@ final class RenewalNetnsIT {
                                 + redis("shop", "cache", "two")
                                 + caller("shop", "caller", "one")),
                 // Tunnels are released at once, so that new handshakes meet new certificates.
-                Map.of("SECRET_TTL", "20s", "POOL_UNUSED_RELEASE_TIMEOUT", "1s"))) {
+                Map.of("SECRET_TTL", "10s", "POOL_UNUSED_RELEASE_TIMEOUT", "1s"))) {
             bench.awaitMesh(true, "shop/cache", "shop/caller");
             var serials = new TreeSet<String>();
             try (var load = Load.start(bench.lab().podNetns("shop/caller"), bench.ipv4("shop/cache"), 2, "renewed");
@@ -44,7 +44,7 @@ final class RenewalNetnsIT {
                         .isTrue();
                 load.stop();
                 System.out.printf(
-                        "hazard I7: %d of %d requests failed in %d s with certificates of 20 s; %d serials seen, "
+                        "hazard I7: %d of %d requests failed in %d s with certificates of 10 s; %d serials seen, "
                                 + "longest gap %d ms%n",
                         load.failures().size(),
                         load.succeeded(),
