@@ -34,7 +34,7 @@ final class CommandTest {
     }
 
     private int run(String... args) {
-        return Main.commandLine(labs)
+        return Main.commandLine(labs, args)
                 .setOut(new PrintWriter(out, true))
                 .setErr(new PrintWriter(err, true))
                 .execute(args);

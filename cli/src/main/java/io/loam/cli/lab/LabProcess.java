@@ -1,5 +1,6 @@
 package io.loam.cli.lab;
 
+import java.io.File;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
 import java.nio.file.Files;
@@ -12,6 +13,12 @@ import org.jspecify.annotations.Nullable;
 /// Runs the lab's program, which is on the same class path as this command but belongs to another module.
 public final class LabProcess {
     private static final String MAIN = "io.loam.lab.Main";
+
+    /// Name of the AOT cache (JEP 514) of labs.
+    private static final String CACHE = "lab.aot";
+
+    /// How the command's jar file is called, whatever its version.
+    private static final String JAR = "cli-";
 
     private final LabDirectory labs;
     private final String main;
@@ -73,16 +80,34 @@ public final class LabProcess {
     }
 
     private List<String> java(String verb, String lab) {
-        return List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        var classPath = System.getProperty("java.class.path");
+        var command = new ArrayList<String>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(flags(classPath));
+        command.addAll(List.of("-cp", classPath, main, verb, lab));
+        return command;
+    }
+
+    /// Of the JVM of a lab. With the AOT cache that the build's `io.loam.lab.LabTraining` leaves beside the
+    /// command's jar file, if there is one: a lab is up after half the work. One that does not fit, because jar
+    /// files, flags or the JVM have changed, is passed over by the JVM.
+    ///
+    /// @param classPath of the lab; the JVM wants the one that the cache was made with
+    public static List<String> flags(String classPath) {
+        var flags = new ArrayList<>(List.of(
                 "-XX:+UseSerialGC",
                 "-XX:+UseCompactObjectHeaders",
                 "--enable-native-access=ALL-UNNAMED",
-                "--sun-misc-unsafe-memory-access=allow",
-                "-cp",
-                System.getProperty("java.class.path"),
-                main,
-                verb,
-                lab);
+                "--sun-misc-unsafe-memory-access=allow"));
+        for (var entry : classPath.split(File.pathSeparator)) {
+            var jar = Path.of(entry).toAbsolutePath();
+            if (entry.endsWith(".jar") && jar.getFileName().toString().startsWith(JAR)) {
+                var cache = jar.resolveSibling(CACHE);
+                if (Files.isRegularFile(cache)) {
+                    flags.add("-XX:AOTCache=" + cache);
+                }
+            }
+        }
+        return flags;
     }
 }

@@ -4,12 +4,10 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.net.HttpURLConnection;
+import java.net.Proxy;
 import java.net.URI;
 import java.net.URLEncoder;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
@@ -112,18 +110,27 @@ public record RunningLab(String name, int port, String token) {
     }
 
     private JsonNode ask(String method, String path, Duration timeout) throws LabException {
-        var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
-                .header("Authorization", "Bearer " + token)
-                .method(method, BodyPublishers.noBody())
-                .timeout(timeout)
-                .build();
-        try (var client =
-                HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()) {
-            var response = client.send(request, BodyHandlers.ofString());
-            var body = JSON.readTree(response.body());
-            if (response.statusCode() != 200) {
-                throw new LabException(body.path("error")
-                        .asText("lab " + name + " answered " + response.statusCode() + " to " + path));
+        // Not the newer client: it prepares for TLS, which takes longer than everything else a command does.
+        try {
+            var url = URI.create("http://127.0.0.1:" + port + path).toURL();
+            var connection = (HttpURLConnection) url.openConnection(Proxy.NO_PROXY);
+            connection.setRequestMethod(method);
+            connection.setRequestProperty("Authorization", "Bearer " + token);
+            connection.setConnectTimeout(Math.toIntExact(timeout.toMillis()));
+            connection.setReadTimeout(Math.toIntExact(timeout.toMillis()));
+            if (method.equals("POST")) { // as a stream, or it would be sent again where no answer comes
+                connection.setDoOutput(true);
+                connection.setFixedLengthStreamingMode(0);
+                connection.getOutputStream().close();
+            }
+            int status = connection.getResponseCode();
+            JsonNode body;
+            try (var stream = status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
+                body = JSON.readTree(stream == null ? new byte[0] : stream.readAllBytes());
+            }
+            if (status != 200) {
+                throw new LabException(
+                        body.path("error").asText("lab " + name + " answered " + status + " to " + path));
             }
             return body;
         } catch (JsonProcessingException e) {
@@ -132,9 +139,6 @@ public record RunningLab(String name, int port, String token) {
         } catch (IOException e) {
             throw new LabException("lab " + name + " does not answer on port " + port + " (" + e.getMessage()
                     + "): stop it with 'loam down " + name + "'");
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new LabException("interrupted");
         }
     }
 

@@ -3,34 +3,55 @@ package io.loam.it.cli;
 import static io.loam.it.cli.LoamProgram.TOP;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.loam.cli.lab.LabDirectory;
+import io.loam.cli.lab.LabException;
+import io.loam.cli.lab.RunningLab;
+import io.loam.it.programs.Programs;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Runs the pages of `docs/` as a reader would: each in a directory of its own with `./loam` and `samples/`, from the
-/// first line to the last.
+/// Runs the pages of `docs/` as a reader would: in a directory with `./loam` and `samples/`, from the first line to the
+/// last.
+///
+/// Pages that start a lab of the shop with nothing special share one: where such a page starts its lab, the files
+/// of the running one become those that the page made, and whatever the page before left goes. The first of them
+/// starts it.
 ///
 /// A block `console` has commands behind `$ ` and, below each, what it prints. There `…` stands for any text of a line,
 /// a line of `…` alone for any lines, and spaces for any number of them. Since an edited file takes a moment to become
-/// true, a command is run again until it prints what stands there, for half a minute. A block `yaml NAME` is saved as
+/// true, a command is run again until it prints what stands there, for a minute. A block `yaml NAME` is saved as
 /// `shop/NAME` before the next command.
 ///
 /// With `-Dloam.docs.record=true` nothing is compared: the pages are written to `target/docs/` as they came out.
 final class DocsNetnsIT {
-    private static final String LAB = "itdocs";
+    private static final String SHARED_LAB = "itdocs";
+    private static final String LAB_OF_A_PAGE = "itdocs-own";
+
+    /// Counts connections since the agents have started, so nobody may use the lab before it.
+    private static final String FIRST = "seeing.md";
+
+    /// How the command ends that starts a lab which pages can share.
+    private static final String UP = " && ./loam up shop";
+
     private static final Path DOCS = TOP.resolve("docs");
     private static final boolean RECORD = Boolean.getBoolean("loam.docs.record");
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
+    private static final Duration POLL = Duration.ofMillis(50);
     private static final long COMMAND_SECONDS = 120;
     private static final Pattern FENCE = Pattern.compile("(?ms)^```(\\S*)(?: ([^\\n]*))?\\n(.*?)^```$");
 
@@ -47,8 +68,7 @@ final class DocsNetnsIT {
                 explain) set -- explain "$@" ;;
                 *) set -- "$command" --lab @lab@ "$@" ;;
             esac
-            exec '@java@' -XX:+UseSerialGC -XX:TieredStopAtLevel=1 --enable-native-access=ALL-UNNAMED \\
-                --sun-misc-unsafe-memory-access=allow -cp '@classes@' io.loam.cli.Main "$@"
+            exec '@java@' @flags@ -cp '@classes@' io.loam.cli.Main "$@"
             """;
 
     /// @param command of the reader's shell; empty for a file to be saved
@@ -63,40 +83,111 @@ final class DocsNetnsIT {
                     pages.add(file.getFileName().toString());
                 }
             }
+            assertThat(pages.remove(FIRST)).isTrue();
+            pages.addFirst(FIRST);
             return pages;
         }
     }
 
-    @ParameterizedTest
-    @MethodSource("pages")
-    void everyCommandPrintsWhatThePageSays(String page, @TempDir Path directory) throws Exception {
+    @TempDir
+    private static Path shared;
+
+    @BeforeAll
+    static void prepare() throws IOException {
+        equip(shared, SHARED_LAB);
+    }
+
+    @AfterAll
+    static void down() throws Exception {
+        run("./loam down", shared);
+    }
+
+    /// What a reader has: `./loam` and `samples/`.
+    private static void equip(Path directory, String lab) throws IOException {
         Files.createSymbolicLink(
                 directory.resolve("samples"), TOP.resolve("samples").toAbsolutePath());
         var loam = Files.writeString(
                 directory.resolve("loam"),
-                LOAM.replace("@lab@", LAB)
+                LOAM.replace("@lab@", lab)
                         .replace("@java@", System.getProperty("java.home") + "/bin/java")
-                        .replace("@classes@", System.getProperty("java.class.path")));
+                        .replace("@flags@", "'" + String.join("' '", Programs.commandFlags()) + "'")
+                        .replace("@classes@", Programs.classPath()));
         assertThat(loam.toFile().setExecutable(true)).isTrue();
+    }
+
+    @ParameterizedTest
+    @MethodSource("pages")
+    void everyCommandPrintsWhatThePageSays(String page, @TempDir Path own) throws Exception {
         var markdown = Files.readString(DOCS.resolve(page));
+        var steps = steps(markdown);
+        if (steps.stream().anyMatch(step -> step.command().endsWith(UP))) {
+            follow(page, markdown, steps, shared);
+            return;
+        }
+        equip(own, LAB_OF_A_PAGE);
         try {
-            for (var step : steps(markdown)) {
-                if (step.command().isEmpty()) {
-                    Files.writeString(directory.resolve("shop").resolve(step.file()), step.text());
-                } else if (RECORD) {
-                    markdown = markdown.replace(
-                            "$ " + step.command() + "\n" + step.text(),
-                            "$ " + step.command() + "\n" + run(step.command(), directory));
-                } else {
-                    expect(page, step, directory);
-                }
-            }
+            follow(page, markdown, steps, own);
         } finally {
-            run("./loam down", directory);
+            run("./loam down", own);
+        }
+    }
+
+    private static void follow(String page, String markdown, List<Step> steps, Path directory) throws Exception {
+        var recorded = markdown;
+        for (var step : steps) {
+            if (step.command().isEmpty()) {
+                Files.writeString(directory.resolve("shop").resolve(step.file()), step.text());
+            } else if (step.command().endsWith(UP) && sharedLab().isPresent()) {
+                beginAnew(step.command().substring(0, step.command().length() - UP.length()));
+            } else if (RECORD) {
+                recorded = recorded.replace(
+                        "$ " + step.command() + "\n" + step.text(),
+                        "$ " + step.command() + "\n" + run(step.command(), directory));
+            } else {
+                expect(page, step, directory);
+            }
         }
         if (RECORD) {
             Files.createDirectories(Path.of("target/docs"));
-            Files.writeString(Path.of("target/docs", page), markdown);
+            Files.writeString(Path.of("target/docs", page), recorded);
+        }
+    }
+
+    /// Gives the shared lab the files that this command makes in an empty directory, and no others.
+    private static void beginAnew(String command) throws IOException, InterruptedException, LabException {
+        var scratch = Files.createDirectory(shared.resolve("next"));
+        equip(scratch, SHARED_LAB);
+        run(command, scratch);
+        var shop = shared.resolve("shop");
+        var fresh = scratch.resolve("shop");
+        for (var old : names(shop)) {
+            if (!Files.exists(fresh.resolve(old))) {
+                Files.delete(shop.resolve(old));
+            }
+        }
+        for (var name : names(fresh)) { // never half written: the lab reads it meanwhile
+            Files.move(fresh.resolve(name), shop.resolve(name), StandardCopyOption.ATOMIC_MOVE);
+        }
+        for (var left : List.of("shop", "samples", "loam", "output", "")) {
+            Files.delete(scratch.resolve(left));
+        }
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        var lab = sharedLab().orElseThrow();
+        while (!lab.status().path("state").asText().equals("ready")) {
+            assertThat(System.nanoTime() - deadline)
+                    .as("ready with the files of the next page: %s", lab.status())
+                    .isNegative();
+            Thread.sleep(POLL);
+        }
+    }
+
+    private static Optional<RunningLab> sharedLab() throws LabException {
+        return LabDirectory.OF_THIS_MACHINE.running(SHARED_LAB);
+    }
+
+    private static List<String> names(Path directory) throws IOException {
+        try (var files = Files.list(directory)) {
+            return files.map(file -> file.getFileName().toString()).toList();
         }
     }
 
@@ -124,7 +215,8 @@ final class DocsNetnsIT {
         }
         var printed = new String(Files.readAllBytes(output), StandardCharsets.UTF_8);
         return (printed.isEmpty() || printed.endsWith("\n") ? printed : printed + "\n")
-                .replace(LAB, "default")
+                .replace(LAB_OF_A_PAGE, "default")
+                .replace(SHARED_LAB, "default")
                 .replaceAll("(?m) +$", "");
     }
 

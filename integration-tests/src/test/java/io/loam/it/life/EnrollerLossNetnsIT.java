@@ -6,9 +6,11 @@ import static io.loam.it.bench.MeshBench.namespace;
 import static io.loam.it.bench.MeshBench.redis;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.loam.cli.lab.LabProcess;
 import io.loam.it.bench.Load;
 import io.loam.it.bench.PodConnection;
 import io.loam.it.lab.HazardFigures;
+import io.loam.it.programs.Programs;
 import io.loam.lab.Lab;
 import io.loam.lab.command.Command;
 import io.loam.lab.network.LabName;
@@ -17,6 +19,7 @@ import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -147,16 +150,11 @@ final class EnrollerLossNetnsIT {
     }
 
     private Process daemon() throws IOException {
-        return new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "--enable-native-access=ALL-UNNAMED",
-                        "--sun-misc-unsafe-memory-access=allow",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "io.loam.lab.Main",
-                        "up",
-                        LAB,
-                        files.toString())
+        var command = new ArrayList<String>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(LabProcess.flags(Programs.classPath()));
+        command.addAll(List.of("-cp", Programs.classPath(), "io.loam.lab.Main", "up", LAB, files.toString()));
+        return new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .start();

@@ -1,6 +1,7 @@
 package io.loam.it.programs;
 
 import io.loam.agent.AgentJvm;
+import io.loam.cli.lab.LabProcess;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -19,10 +20,11 @@ import java.util.zip.ZipOutputStream;
 import org.junit.platform.launcher.LauncherSession;
 import org.junit.platform.launcher.LauncherSessionListener;
 
-/// The programs of this build as `./loam` lays them out for users: their jar files in one folder, without signatures,
-/// and beside them the AOT cache of the agents. Made once per build, before the first test in namespaces; from then on
-/// the class path that this JVM says it has, and which labs give to agents and commands, is that of the folder. So
-/// tests start what users start, and some hundred agents start in half the time.
+/// The programs of this build as `./loam` lays them out for users: their jar files in one folder, without
+/// signatures, and beside them the AOT caches of agents and labs and the class archive of commands. Made once per
+/// build, before the first test in namespaces; from then on the class path that this JVM says it has, and which labs
+/// give to agents and commands, is that of the folder. So tests start what users start, and some hundred agents start
+/// in half the time.
 ///
 /// Several JVMs may run tests at once: one makes the folder, the others wait for it.
 public final class Programs implements LauncherSessionListener {
@@ -33,6 +35,15 @@ public final class Programs implements LauncherSessionListener {
 
     private static final Pattern SIGNATURE = Pattern.compile("META-INF/[^/]+\\.(SF|RSA|DSA|EC)");
     private static final long TRAINING_SECONDS = 240;
+    private static final String JAVA =
+            Path.of(System.getProperty("java.home"), "bin", "java").toString();
+
+    private static final List<String> COMMAND_FLAGS = List.of(
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseCompactObjectHeaders",
+            "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow");
 
     /// Classes of tests are not in jar files: of this JVM before {@link #launcherSessionOpened}.
     private static final String OF_TESTS = System.getProperty(CLASS_PATH);
@@ -52,7 +63,7 @@ public final class Programs implements LauncherSessionListener {
         }
     }
 
-    /// Where the jar files and the cache are.
+    /// Where the jar files and the caches are, and what the trainings for these said (`training-….log`).
     public static Path folder() {
         return Path.of(System.getProperty(TOP), "integration-tests", "target", "programs");
     }
@@ -67,9 +78,14 @@ public final class Programs implements LauncherSessionListener {
         return OF_TESTS;
     }
 
-    /// What the training of the agents said; of use where there is no cache.
-    public static Path trainingLog() {
-        return folder().resolve("training.log");
+    /// Of the JVM of a command, as `./loam` gives them.
+    public static List<String> commandFlags() {
+        var flags = new ArrayList<>(COMMAND_FLAGS);
+        var archive = folder().resolve("command.jsa");
+        if (Files.exists(archive)) {
+            flags.addAll(List.of("-XX:SharedArchiveFile=" + archive, "-Xlog:cds*=off", "-Xlog:aot*=off"));
+        }
+        return flags;
     }
 
     private static String layOut() throws IOException, InterruptedException {
@@ -91,7 +107,9 @@ public final class Programs implements LauncherSessionListener {
             var stamp = folder.resolve("made-of");
             if (!Files.exists(stamp) || !Files.readString(stamp).equals(made)) {
                 Files.deleteIfExists(stamp);
-                Files.deleteIfExists(folder.resolve("agent.aot"));
+                for (var cache : List.of("agent.aot", "lab.aot", "command.jsa")) {
+                    Files.deleteIfExists(folder.resolve(cache));
+                }
                 for (var source : sources) {
                     copy(source, folder.resolve(source.getFileName()));
                 }
@@ -135,23 +153,34 @@ public final class Programs implements LauncherSessionListener {
         }
     }
 
-    /// As `train_agent` of `./loam`. Without a cache agents start as well, only later.
+    /// As the functions `train_…` of `./loam`. Without the caches programs start as well, only later.
     private static void train(Path folder, String classPath) throws IOException, InterruptedException {
-        var command = new ArrayList<>(List.of(
-                "unshare",
-                "--net",
-                "sh",
-                "-c",
-                "ip link set lo up && exec \"$@\"",
-                "sh",
-                Path.of(System.getProperty("java.home"), "bin", "java").toString()));
-        command.addAll(AgentJvm.flags(2));
-        command.addAll(List.of(
+        var agent = new ArrayList<>(
+                List.of("unshare", "--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh", JAVA));
+        agent.addAll(AgentJvm.flags(2));
+        agent.addAll(List.of(
                 "-XX:AOTCacheOutput=" + folder.resolve("agent.aot"), "-cp", classPath, "io.loam.agent.AgentTraining"));
+        run(agent, folder.resolve("training-agent.log"));
+        var command = new ArrayList<>(List.of(JAVA));
+        command.addAll(COMMAND_FLAGS);
+        command.addAll(List.of(
+                "-XX:ArchiveClassesAtExit=" + folder.resolve("command.jsa"),
+                "-cp",
+                classPath,
+                "io.loam.cli.CommandTraining"));
+        run(command, folder.resolve("training-command.log"));
+        var lab = new ArrayList<>(List.of(JAVA));
+        lab.addAll(LabProcess.flags(classPath));
+        lab.addAll(List.of(
+                "-XX:AOTCacheOutput=" + folder.resolve("lab.aot"), "-cp", classPath, "io.loam.lab.LabTraining"));
+        run(lab, folder.resolve("training-lab.log"));
+    }
+
+    private static void run(List<String> command, Path log) throws IOException, InterruptedException {
         var training = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectInput(Path.of("/dev/null").toFile())
-                .redirectOutput(Redirect.to(trainingLog().toFile()))
+                .redirectOutput(Redirect.to(log.toFile()))
                 .start();
         if (!training.waitFor(TRAINING_SECONDS, TimeUnit.SECONDS)) {
             training.destroyForcibly();

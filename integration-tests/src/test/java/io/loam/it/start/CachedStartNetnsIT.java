@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -38,15 +39,11 @@ final class CachedStartNetnsIT {
     private static final String CLASS_PATH = Programs.classPath();
 
     @BeforeAll
-    static void theTrainingMadeACache() throws IOException {
-        assertThat(CACHE).as(() -> "what the training said: " + trainingLog()).isNotEmptyFile();
-    }
-
-    private static String trainingLog() {
-        try {
-            return Files.readString(Programs.trainingLog());
-        } catch (IOException e) {
-            return e.toString();
+    static void theTrainingsMadeCaches() {
+        for (var cache : List.of("agent.aot", "lab.aot", "command.jsa")) {
+            assertThat(Programs.folder().resolve(cache))
+                    .as(() -> "see what the trainings said in " + Programs.folder())
+                    .isNotEmptyFile();
         }
     }
 
@@ -62,10 +59,13 @@ final class CachedStartNetnsIT {
 
         assertThat(loam("up", "--name", LAB, file.toString())).isZero();
 
-        var agent = agentOfTheLab();
+        var agent = awaitProcess(MAIN, "/" + LAB + "/");
         assertThat(Files.readString(Path.of("/proc", Long.toString(agent.pid()), "maps")))
                 .contains(CACHE.toString());
-        assertThat(Files.readString(directory.resolve("loam.log"))).doesNotContain("[aot]");
+        assertThat(Files.readString(directory.resolve("loam.log"))).doesNotContain("[aot]", "[cds]");
+        var lab = labProcess();
+        assertThat(Files.readString(Path.of("/proc", Long.toString(lab.pid()), "maps")))
+                .contains(Programs.folder().resolve("lab.aot").toString());
     }
 
     /// A JVM that was replaced, or an operator's own flags, must not keep a node without its agent.
@@ -110,15 +110,9 @@ final class CachedStartNetnsIT {
 
     /// As `./loam` runs it.
     private int loam(String... arguments) throws Exception {
-        var command = new ArrayList<>(List.of(
-                JAVA.toString(),
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "--enable-native-access=ALL-UNNAMED",
-                "--sun-misc-unsafe-memory-access=allow",
-                "-cp",
-                CLASS_PATH,
-                "io.loam.cli.Main"));
+        var command = new ArrayList<>(List.of(JAVA.toString()));
+        command.addAll(Programs.commandFlags());
+        command.addAll(List.of("-cp", CLASS_PATH, "io.loam.cli.Main"));
         command.addAll(List.of(arguments));
         var process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
@@ -128,18 +122,25 @@ final class CachedStartNetnsIT {
         return process.exitValue();
     }
 
-    private static ProcessHandle agentOfTheLab() throws InterruptedException {
+    private static ProcessHandle labProcess() throws IOException {
+        var announced = Files.readString(Path.of("/run/loam", LAB, "api.json"));
+        var pid = Pattern.compile("\"pid\":(\\d+)").matcher(announced);
+        assertThat(pid.find()).as(announced).isTrue();
+        return ProcessHandle.of(Long.parseLong(pid.group(1))).orElseThrow();
+    }
+
+    private static ProcessHandle awaitProcess(String program, String inEnvironment) throws InterruptedException {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (System.nanoTime() < deadline) {
-            var agent = ProcessHandle.allProcesses()
-                    .filter(process -> runs(process, MAIN, "/" + LAB + "/"))
+            var found = ProcessHandle.allProcesses()
+                    .filter(process -> runs(process, program, inEnvironment))
                     .findFirst();
-            if (agent.isPresent()) {
-                return agent.get();
+            if (found.isPresent()) {
+                return found.get();
             }
             Thread.sleep(20);
         }
-        throw new AssertionError("no agent of lab " + LAB);
+        throw new AssertionError("no process of " + program + " of lab " + LAB);
     }
 
     /// @param inEnvironment what its environment names
