@@ -57,7 +57,9 @@ public sealed interface OutboundRoute {
     /// Not at all; the connection is closed.
     ///
     /// @param detail for people: what was looked for and what was found
-    record Refused(RefusalReason reason, String detail) implements OutboundRoute {}
+    /// @param service the service the application asked for, if it asked for one
+    record Refused(
+            RefusalReason reason, String detail, @Nullable Service service) implements OutboundRoute {}
 
     /// What stands at the end of a tunnel.
     enum Via {

@@ -39,7 +39,9 @@ public final class OutboundRouter {
         var destination = request.originalDestination();
         if (destination.getAddress().isLoopbackAddress() && ProxyPorts.isIllegalTarget(destination.getPort())) { // 1
             return new Refused(
-                    RefusalReason.LOOP, text(destination) + " is a port of the proxy itself on a loopback address");
+                    RefusalReason.LOOP,
+                    text(destination) + " is a port of the proxy itself on a loopback address",
+                    null);
         }
         return new Decision(mesh, request, random).route();
     }
@@ -78,7 +80,8 @@ public final class OutboundRouter {
                             RefusalReason.NOT_IN_REGISTRY,
                             text(destination) + " belongs to no service or workload that namespace "
                                     + request.source().namespace()
-                                    + " can see, and its egress is REGISTRY_ONLY");
+                                    + " can see, and its egress is REGISTRY_ONLY",
+                            null);
         }
 
         private OutboundRoute toEndpoint(Service service, boolean serviceAddressed) {
@@ -88,14 +91,16 @@ public final class OutboundRouter {
                 return new Refused(
                         RefusalReason.NO_HEALTHY_UPSTREAM,
                         "service " + service.key() + ", port " + port + ": none of "
-                                + mesh.endpoints(service.key()).size() + " endpoints is fit");
+                                + mesh.endpoints(service.key()).size() + " endpoints is fit",
+                        service);
             }
             int targetPort = EndpointChoice.targetPort(service, port, endpoint);
             return targetPort == 0
                     ? new Refused(
                             RefusalReason.NO_TARGET_PORT,
                             "service " + service.key() + ", port " + port + ": no target port at "
-                                    + endpoint.workload().uid())
+                                    + endpoint.workload().uid(),
+                            service)
                     : toWorkload(endpoint.workload(), service, targetPort, serviceAddressed);
         }
 
@@ -106,11 +111,13 @@ public final class OutboundRouter {
                         ? new Refused(
                                 RefusalReason.UNSUPPORTED,
                                 "workload " + workload.uid() + " is behind the gateway of network " + workload.network()
-                                        + ": tunnels through gateways are not implemented")
+                                        + ": tunnels through gateways are not implemented",
+                                service)
                         : new Refused(
                                 RefusalReason.OTHER_NETWORK,
                                 "workload " + workload.uid() + " is on network \"" + workload.network()
-                                        + "\", which has no gateway (own network: \"" + request.network() + "\")");
+                                        + "\", which has no gateway (own network: \"" + request.network() + "\")",
+                                service);
             }
             var waypoint = workload.waypoint();
             if (!serviceAddressed && waypoint != null && !isSourceAnInstanceOf(waypoint)) { // 6
@@ -121,7 +128,8 @@ public final class OutboundRouter {
                 return new Refused(
                         RefusalReason.NO_ADDRESS,
                         "workload " + workload.uid() + " has no address that service "
-                                + (service == null ? "-" : service.key()) + " allows");
+                                + (service == null ? "-" : service.key()) + " allows",
+                        service);
             }
             if (workload.tunnel() == TunnelProtocol.NONE) {
                 return new Plaintext(target, workload, service);
@@ -144,20 +152,23 @@ public final class OutboundRouter {
                 return new Refused(
                         RefusalReason.WAYPOINT_UNRESOLVED,
                         "waypoint " + text(reference) + (service == null ? "" : " of service " + service.key())
-                                + ": no such workload, or no healthy endpoint");
+                                + ": no such workload, or no healthy endpoint",
+                        service);
             }
             var instance = waypoint.instance();
             if (!instance.network().equals(request.network())) {
                 return new Refused(
                         RefusalReason.UNSUPPORTED,
                         "waypoint " + instance.uid() + " is on network \"" + instance.network()
-                                + "\": tunnels through gateways are not implemented");
+                                + "\": tunnels through gateways are not implemented",
+                        service);
             }
             var peer = targetAddress(instance, waypoint.service(), reference.hbonePort());
             if (peer == null) {
                 return new Refused(
                         RefusalReason.WAYPOINT_UNRESOLVED,
-                        "waypoint " + instance.uid() + " has no address that can be used");
+                        "waypoint " + instance.uid() + " has no address that can be used",
+                        service);
             }
             return tunnel(peer, request.originalDestination(), instance, waypoint.service(), service, via);
         }
@@ -176,7 +187,8 @@ public final class OutboundRouter {
                         RefusalReason.NO_IDENTITY,
                         "workload " + destination.uid() + ": namespace \"" + destination.namespace()
                                 + "\" and service account \"" + destination.serviceAccount()
-                                + "\" make no identity, and no service adds one");
+                                + "\" make no identity, and no service adds one",
+                        service);
             }
             return new Tunnel(peer, text(authority), expected, destination, service, via);
         }

@@ -77,8 +77,8 @@ public record Passage(
         var request = new OutboundRequest(source, from, destination);
         var route = OutboundRouter.route(mesh, request, random);
         return switch (route) {
-            case OutboundRoute.Refused(var reason, var detail) ->
-                refused(route, null, null, new Refusal(ErrorCode.of(reason), true, detail));
+            case OutboundRoute.Refused refused ->
+                refused(route, null, null, new Refusal(ErrorCode.of(refused.reason()), true, refused.detail()));
             case OutboundRoute.Plaintext plaintext ->
                 plaintext.target().isUnresolved()
                         ? new Passage(route, plaintext.target(), null, null)

@@ -126,6 +126,7 @@ final class OutboundRouterTest {
     void refusesAServiceWithoutHealthyEndpoints() {
         var mesh = mesh(cart().with(w -> w.status = Status.UNHEALTHY), service("cart", "10.96.0.1"));
         assertThat(reason(route(mesh, VIP))).isEqualTo(RefusalReason.NO_HEALTHY_UPSTREAM);
+        assertThat(((Refused) route(mesh, VIP)).service()).isEqualTo(mesh.service(key("shop", "cart")));
     }
 
     @Test

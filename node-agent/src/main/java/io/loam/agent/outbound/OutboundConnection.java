@@ -105,7 +105,10 @@ final class OutboundConnection implements PooledOpening {
                     dial(target);
                 }
             }
-            case OutboundRoute.Refused(var reason, var detail) -> connection.fail(ErrorCode.of(reason), detail);
+            case OutboundRoute.Refused(var reason, var detail, var service) -> {
+                report.destination(null, service, null);
+                connection.fail(ErrorCode.of(reason), detail);
+            }
         }
     }
 

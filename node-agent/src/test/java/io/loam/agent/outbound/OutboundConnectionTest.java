@@ -191,6 +191,16 @@ class OutboundConnectionTest {
         assertThat(node.ended()).contains("OVERLOADED");
     }
 
+    @Test
+    void aRefusalNamesTheServiceThatWasAskedFor() throws Exception {
+        node.describePod();
+        node.publish(MeshDelta.builder().upsert(TestPods.service("db", "10.96.0.9")));
+        try (var socket = call(address("10.96.0.9", 5432))) {
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(node.ended()).contains("NO_HEALTHY_UPSTREAM", "dst.service=\"db.shop.svc.cluster.local\"");
+    }
+
     /// Describes the pod and the service `db`, whose one endpoint is a host name, and calls it.
     private Socket callNamed(Workload.TunnelProtocol tunnel) throws Exception {
         node.describePod();
