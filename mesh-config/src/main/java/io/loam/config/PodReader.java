@@ -151,8 +151,12 @@ final class PodReader {
             MetadataReader.reject(container, "name", Names.LABEL);
         }
         var command = container.texts("command");
-        if (command.isEmpty()) {
-            container.missing("command", "the program to run; images are not used, programs of this machine are");
+        if (command.isEmpty()) { // Kubernetes takes the image's
+            container.warn(
+                    "command",
+                    "missing",
+                    "the program to run; images are not used, programs of this machine are",
+                    "such pods are not started");
         } else if (command.getFirst().isEmpty()) {
             container.reject("command", "\"\"", "the program to run", "");
         }

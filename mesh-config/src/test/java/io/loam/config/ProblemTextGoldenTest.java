@@ -83,7 +83,9 @@ class ProblemTextGoldenTest {
                     image: nginx:1.27
                 """,
                 "shop.yaml:6: Pod shop/cart: spec.containers[0].command: missing (expected: the program to run; images"
-                        + " are not used, programs of this machine are)");
+                        + " are not used, programs of this machine are); such pods are not started",
+                "shop.yaml:3: Pod shop/cart: metadata.namespace: shop (expected: the name of a Namespace); taken as a"
+                        + " namespace without labels");
     }
 
     @Test

@@ -24,6 +24,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Compares what is written with what runs and says what to do next. A pure function: the same question has the same
@@ -256,11 +257,8 @@ final class Planner {
         var label = deployment == null
                 ? name(pod)
                 : deployment.meta().namespace() + "/" + deployment.meta().name();
-        if (pod.spec().containers().isEmpty()
-                || pod.spec().containers().stream()
-                        .anyMatch(container -> container.command().isEmpty())) {
-            waiting.add(new Waiting(label, "it has no command"));
-            return;
+        if (pod.spec().containers().isEmpty() || !hasCommands(pod)) {
+            return; // who wrote it was told, and nothing would come of waiting for it
         }
         for (var ip : pod.requestedIps()) {
             if (taken.contains(ip)) {
@@ -276,6 +274,13 @@ final class Planner {
         load.merge(node.get(), 1, Integer::sum);
         taken.addAll(pod.requestedIps());
         actions.add(new Action.Create(pod, owner, deployment == null ? null : deployment.template(), node.get()));
+    }
+
+    /// Whether a container has to be taken from an image, which a lab does not do.
+    private static boolean hasCommands(PodObject pod) {
+        return Stream.of(pod.spec().initContainers(), pod.spec().containers())
+                .flatMap(List::stream)
+                .noneMatch(container -> container.command().isEmpty());
     }
 
     /// The node it names, else the one with the fewest pods among those that fit, else (of equals) the first written.

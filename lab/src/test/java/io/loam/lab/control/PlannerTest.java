@@ -67,6 +67,27 @@ final class PlannerTest {
         assertThat(plan.waiting()).extracting(Plan.Waiting::pod).containsExactly("default/c");
     }
 
+    /// Valid Kubernetes, as in the documents that users have: the program is in the image, which a lab has not.
+    @Test
+    void aPodWithoutACommandIsNotStartedAndHoldsNobodyUp() {
+        var image = """
+                ---
+                apiVersion: apps/v1
+                kind: Deployment
+                metadata: {name: hello-v1}
+                spec:
+                  replicas: 2
+                  selector: {matchLabels: {app: hello}}
+                  template:
+                    metadata: {labels: {app: hello}}
+                    spec: {containers: [{name: hello, image: hashicorp/http-echo, args: ["-text=Hello from v1"]}]}
+                """;
+        var plan = plan(NODES + pod("a", "") + image);
+
+        assertThat(nodesOf(plan)).containsExactly("one");
+        assertThat(plan.waiting()).isEmpty();
+    }
+
     @Test
     void aPodThatIsNoLongerWrittenEnds() {
         run(NODES + pod("a", ""));
