@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.loam.it.bench.Load;
 import io.loam.it.bench.MeshBench;
 import io.loam.it.bench.PodConnection;
+import io.loam.it.lab.HazardFigures;
 import io.loam.lab.capture.LinkCapture;
 import io.loam.lab.command.Command;
 import java.io.IOException;
@@ -321,6 +322,7 @@ final class PolicyNetnsIT {
             assertThat(capture.stop().frames())
                     .as("packets that reached " + victim)
                     .isEmpty();
+            HazardFigures.reached("C9", "0 packets from " + address + " of pod " + imitator + " reached " + victim);
         } finally {
             inside(imitator, "ip", "address", "del", address + (v6 ? "/128" : "/32"), "dev", "lo");
         }

@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.loam.it.bench.Load;
 import io.loam.it.bench.MeshBench;
 import io.loam.it.bench.PodConnection;
+import io.loam.it.lab.HazardFigures;
 import io.loam.model.identity.SpiffeId;
 import io.loam.protocol.linux.Netns;
 import java.io.IOException;
@@ -288,6 +289,9 @@ final class RoutingNetnsIT {
                     .noneMatch(instance -> instance.name().equals("w-1"));
         });
         assertThatThrownBy(() -> ask("shop/alice", pod)).isInstanceOf(IOException.class);
+        HazardFigures.reached(
+                "I18",
+                "without the Gateway, beside it, with its listener gone and when it was deleted: 0 requests around");
     }
 
     private static boolean isAlive(String from, InetAddress to) {

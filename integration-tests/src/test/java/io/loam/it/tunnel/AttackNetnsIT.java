@@ -114,8 +114,8 @@ final class AttackNetnsIT {
                     least = Math.min(least, p99);
                     dialled = mesh.opened("mesh/server") - dialled;
                     System.out.printf(
-                            "hazard %s: closed after %d sent, %d dials; victim p99 %.2f ms (baseline %.2f ms)%n",
-                            attack.getKey(), sent.get(), dialled, p99, baseline);
+                            "hazard %s, closed after %d sent, %d dials; victim p99 %.2f ms (baseline %.2f ms)%n",
+                            attack.getKey().replaceFirst(" ", ": "), sent.get(), dialled, p99, baseline);
                     assertThat(dialled).as("%s: dials", attack.getKey()).isLessThanOrEqualTo(200);
                 }
                 assertThat(least)

@@ -293,6 +293,7 @@ class MeshCompilerTest {
                 .containsExactly(
                         "mesh.yaml:30: AuthorizationPolicy shop/p: spec.rules[0]: methods (expected: addresses,"
                                 + " ports and identities only); node agents cannot see this, so the rule allows nothing");
+        System.out.println("hazard I17: ALLOW rule for methods: allows nothing, and the rule beside it what it says");
     }
 
     @Test

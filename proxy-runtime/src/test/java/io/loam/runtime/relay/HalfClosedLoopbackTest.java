@@ -208,9 +208,12 @@ final class HalfClosedLoopbackTest {
                                 reset -> assertThat(reset.by()).isEqualTo(RelayEnd.Side.APPLICATION)));
         await("no channel open", BASELINE, open::isEmpty);
         await("descriptors at " + before, BASELINE, () -> descriptors() <= before);
-        assertThat(busy())
-                .as("share of a core of an event loop without sockets")
-                .isLessThanOrEqualTo(IDLE_CPU);
+        double busy = busy();
+        System.out.printf(
+                "hazard T9: %d connections half-closed, then reset%s: descriptors and channels at baseline, loop busy for"
+                        + " %.1f %% of a core%n",
+                rounds, bytesPending ? " with bytes pending" : "", 100 * busy);
+        assertThat(busy).as("share of a core of an event loop without sockets").isLessThanOrEqualTo(IDLE_CPU);
     }
 
     private void finThenReset(boolean bytesPending) throws Exception {

@@ -354,6 +354,8 @@ class TunnelPoolLoopbackTest {
         await(() -> before.tunnel().isDraining());
         var after = get(open(mesh.key()));
 
+        System.out.println("hazard T17: GOAWAY with a stream open, 0 of " + during.size()
+                + " connections of the same moment failed");
         assertThat(after.tunnel()).isNotSameAs(before.tunnel());
         assertThat(mesh.onClientLoop(() -> before.stream().isWritable())).isTrue();
     }

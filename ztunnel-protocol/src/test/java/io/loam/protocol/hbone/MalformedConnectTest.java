@@ -114,6 +114,9 @@ class MalformedConnectTest {
                 tunnel.send(frame(HEADERS, END_HEADERS, id + 2, connect())).served(id + 2);
                 id += 4;
             }
+            System.out.printf(
+                    "hazard T14: %d malformed CONNECTs on one tunnel, %d good ones between them dialled%n",
+                    requests().count(), tunnel.dialled.size());
             assertThat(tunnel.dialled).hasSize(40);
         }
     }
