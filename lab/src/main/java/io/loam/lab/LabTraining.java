@@ -65,6 +65,8 @@ public final class LabTraining {
     static void main() {
         try {
             var name = new LabName("train" + ProcessHandle.current().pid() % 1_000_000);
+            // Whoever interrupts a build finds nothing of the lab afterwards.
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> clearAway(name), "clear-away"));
             var folder = Files.createTempDirectory("loam-training");
             try {
                 train(name, folder);
@@ -76,6 +78,14 @@ public final class LabTraining {
         } catch (IOException | RuntimeException e) {
             LOG.error("training failed", e);
             System.exit(1);
+        }
+    }
+
+    private static void clearAway(LabName name) {
+        try {
+            Lab.down(name.value());
+        } catch (IOException e) {
+            LOG.warn("lab={} left something behind: run 'loam down {}'", name, name, e);
         }
     }
 
