@@ -76,7 +76,7 @@ final class RoutingNetnsIT {
     }
 
     /// REGISTRY_ONLY by address: refused, until a ServiceEntry makes the destination known; or not captured
-    /// at all.
+    /// at all. What it let out ends with it.
     @Test
     void closedEgressLetsOutToWhatTheMeshKnows() throws Exception {
         try (var server = outsideServer()) {
@@ -103,7 +103,12 @@ final class RoutingNetnsIT {
                       ports: [{number: %d, name: tcp, protocol: TCP}]
                     """.formatted(port));
             await("the entry opens the way", () -> canReachOutside("closed/bob", port));
-            bench.delete("partner.yaml");
+            try (var open = bench.connect("closed/bob", OUTSIDE, port)) {
+                bench.delete("partner.yaml");
+                var cut = log.await(line -> line.getOrDefault("error", "").contains("egress change"));
+                assertThat(cut).containsEntry("dst.addr", "203.0.113.1:" + port);
+                assertThat(open.isCutWithin(15_000)).isTrue();
+            }
             await("its end closes it again", () -> !canReachOutside("closed/bob", port));
 
             bench.write("closed.yaml", closed(", loam.io/exclude-outbound-ports: '" + port + "'"));

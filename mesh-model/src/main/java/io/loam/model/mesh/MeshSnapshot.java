@@ -22,10 +22,11 @@ import org.jspecify.annotations.Nullable;
 /// hundred thousand. Lookups allocate nothing unless they say so; most return null for "unknown" for that
 /// reason.
 public final class MeshSnapshot {
-    public static final MeshSnapshot EMPTY = new MeshSnapshot(new SnapshotBuilder(), 0, 0);
+    public static final MeshSnapshot EMPTY = new MeshSnapshot(new SnapshotBuilder(), 0, 0, 0);
 
     private final long version;
     private final long policyVersion;
+    private final long withdrawals;
     private final PersistentMap<String, Workload> workloads;
     private final PersistentMap<NetworkAddress, List<Workload>> workloadsByAddress;
     private final PersistentMap<LocalName, List<Workload>> workloadsByLocalName;
@@ -37,9 +38,10 @@ public final class MeshSnapshot {
     private final PersistentMap<NamespacedHostname, ServiceEndpoints> endpoints;
     private final PolicyIndex policies;
 
-    MeshSnapshot(SnapshotBuilder built, long version, long policyVersion) {
+    MeshSnapshot(SnapshotBuilder built, long version, long policyVersion, long withdrawals) {
         this.version = version;
         this.policyVersion = policyVersion;
+        this.withdrawals = withdrawals;
         this.workloads = built.workloads;
         this.workloadsByAddress = built.workloadsByAddress;
         this.workloadsByLocalName = built.workloadsByLocalName;
@@ -56,7 +58,11 @@ public final class MeshSnapshot {
     public MeshSnapshot apply(MeshDelta delta) {
         var builder = new SnapshotBuilder(this);
         builder.apply(delta);
-        return new MeshSnapshot(builder, version + 1, builder.policies == policies ? policyVersion : policyVersion + 1);
+        return new MeshSnapshot(
+                builder,
+                version + 1,
+                builder.policies == policies ? policyVersion : policyVersion + 1,
+                builder.withdrawn ? withdrawals + 1 : withdrawals);
     }
 
     /// Grows by one with each applied delta; 0 is the empty snapshot.
@@ -67,6 +73,13 @@ public final class MeshSnapshot {
     /// Grows whenever a policy changed. Open connections are decided again only then (wire reference, 7.2).
     public long policyVersion() {
         return policyVersion;
+    }
+
+    /// Grows whenever an address that somebody could reach may belong to nobody any more, or is not to be seen
+    /// by all who saw it: a workload or service is gone, or has fewer addresses. Open connections of closed
+    /// egress are decided again only then.
+    public long withdrawals() {
+        return withdrawals;
     }
 
     public @Nullable Workload workload(String uid) {

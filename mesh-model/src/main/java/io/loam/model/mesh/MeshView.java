@@ -23,19 +23,21 @@ public final class MeshView {
     /// Has `next` prepared, makes it current, then tells the listeners, on this thread and in the order they came.
     ///
     /// @throws IllegalArgumentException if `next` is not newer than what is published now
+    /// @throws RuntimeException the first bug of those that were told, or an Error; the others are suppressed
+    ///     in it. `next` is current and everybody was told all the same
     public void publish(MeshSnapshot next) {
         if (next.version() <= current.version()) {
             throw new IllegalArgumentException(
                     "snapshot version: " + next.version() + " (expected: > " + current.version() + ")");
         }
-        var unprepared = tell(preparations, next);
+        var bug = tell(preparations, next, null);
         current = next;
-        var bug = tell(listeners, next);
-        if (unprepared != null) {
-            throw unprepared;
-        }
-        if (bug != null) {
-            throw bug;
+        bug = tell(listeners, next, bug);
+        switch (bug) {
+            case null -> {}
+            case RuntimeException e -> throw e;
+            case Error e -> throw e;
+            default -> throw new IllegalStateException(bug); // a Consumer throws nothing else
         }
     }
 
@@ -51,16 +53,23 @@ public final class MeshView {
     }
 
     /// One that fails must not hide the snapshot from the others.
-    private static @Nullable RuntimeException tell(List<Consumer<MeshSnapshot>> hearers, MeshSnapshot next) {
-        RuntimeException bug = null;
+    ///
+    /// @param before what those have thrown that were told before
+    private static @Nullable Throwable tell(
+            List<Consumer<MeshSnapshot>> hearers, MeshSnapshot next, @Nullable Throwable before) {
+        var first = before;
         for (var hearer : hearers) {
             try {
                 hearer.accept(next);
-            } catch (RuntimeException e) {
-                bug = e;
+            } catch (RuntimeException | Error e) {
+                if (first == null) {
+                    first = e;
+                } else if (!first.equals(e)) { // nothing suppresses itself
+                    first.addSuppressed(e);
+                }
             }
         }
-        return bug;
+        return first;
     }
 
     /// @param preparation called on the publishing thread for each snapshot just before it becomes current: the place

@@ -48,6 +48,9 @@ final class SnapshotBuilder {
     PersistentMap<NamespacedHostname, ServiceEndpoints> endpoints = PersistentMap.empty();
     PolicyIndex policies = PolicyIndex.EMPTY;
 
+    /// Whether somebody may find nothing now under an address under which there was something.
+    boolean withdrawn;
+
     private final Set<NamespacedHostname> touched = new HashSet<>();
     private PersistentMap<NamespacedHostname, ServiceEndpoints> formerEndpoints = PersistentMap.empty();
 
@@ -69,6 +72,8 @@ final class SnapshotBuilder {
 
     /// Builds all that lookups need, so that no event loop has to.
     void apply(MeshDelta delta) {
+        withdrawn = delta.removedWorkloads().stream().anyMatch(uid -> workloads.get(uid) != null)
+                || delta.removedServices().stream().anyMatch(key -> services.get(key) != null);
         delta.removedWorkloads().forEach(this::removeWorkload);
         delta.removedServices().forEach(this::removeService);
         delta.services().forEach(this::upsert);
@@ -94,6 +99,10 @@ final class SnapshotBuilder {
         if (workload.equals(present)) {
             return;
         }
+        withdrawn |= present != null
+                && !(present.addresses().equals(workload.addresses())
+                        && present.network().equals(workload.network())
+                        && present.networkMode() == workload.networkMode());
         removeWorkload(workload.uid());
         touched.addAll(workload.services().keySet());
         workloads = workloads.with(workload.uid(), workload);
@@ -145,6 +154,8 @@ final class SnapshotBuilder {
         if (service.equals(present)) {
             return;
         }
+        withdrawn |= present != null
+                && !(present.addresses().equals(service.addresses()) && present.visibility() == service.visibility());
         removeService(service.key());
         touched.add(service.key());
         services = services.with(service.key(), service);

@@ -245,6 +245,63 @@ final class MeshSnapshotTest {
         assertThat(heard).containsExactly("prepared 0", "heard 1");
     }
 
+    /// Whoever fails first is thrown, the others are in it; an Error hides the snapshot from nobody either.
+    @Test
+    void tellsEverybodyOfASnapshotAndNamesEveryBug() {
+        var view = new MeshView();
+        var heard = new ArrayList<Long>();
+        view.addPreparation(_ -> {
+            throw new IllegalStateException("first");
+        });
+        view.addListener(_ -> {
+            throw new NoClassDefFoundError("second");
+        });
+        view.addListener(_ -> {
+            throw new IllegalStateException("third");
+        });
+        view.addListener(mesh -> heard.add(mesh.version()));
+
+        assertThatThrownBy(() -> view.publish(mesh(pod("cart", "10.0.0.1"))))
+                .hasMessage("first")
+                .satisfies(bug -> assertThat(bug.getSuppressed())
+                        .extracting(Throwable::getMessage)
+                        .containsExactly("second", "third"));
+
+        assertThat(heard).containsExactly(1L);
+        assertThat(view.current().version()).isEqualTo(1);
+    }
+
+    @Test
+    void countsWhenAddressesMayHaveBecomeNobodys() {
+        var mesh = mesh(pod("cart-1", "10.0.0.1"))
+                .apply(MeshDelta.builder()
+                        .upsert(service("cart", "10.96.0.1").build())
+                        .build());
+        var changes = MeshDelta.builder()
+                .upsert(pod("cart-1", "10.0.0.1")
+                        .with(w -> w.status = Workload.Status.UNHEALTHY)
+                        .build())
+                .upsert(pod("cart-2", "10.0.0.2").build())
+                .upsert(service("cart", "10.96.0.1")
+                        .with(s -> s.canonical = false)
+                        .build())
+                .removeWorkload("nobody")
+                .build();
+        assertThat(mesh.apply(changes).withdrawals()).isEqualTo(mesh.withdrawals());
+
+        for (var withdrawal : List.of(
+                MeshDelta.builder().removeWorkload(pod("cart-1").build().uid()),
+                MeshDelta.builder().upsert(pod("cart-1", "10.0.0.9").build()),
+                MeshDelta.builder().removeService(service("cart").build().key()),
+                MeshDelta.builder().upsert(service("cart", "10.96.0.2").build()),
+                MeshDelta.builder()
+                        .upsert(service("cart", "10.96.0.1")
+                                .with(s -> s.visibility = Service.Visibility.NAMESPACE)
+                                .build()))) {
+            assertThat(mesh.apply(withdrawal.build()).withdrawals()).isEqualTo(mesh.withdrawals() + 1);
+        }
+    }
+
     @Test
     void movesAPolicyWhoseScopeChanges() {
         var workload = pod("cart-1").build();

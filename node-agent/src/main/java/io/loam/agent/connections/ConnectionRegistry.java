@@ -21,9 +21,10 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// All connections that are open or being decided. When the policies of a pod change, each of its inbound ones is asked
-/// again, and those that are denied now are cut (wire reference, 7.2; hazard I16). When a pod's egress becomes
-/// REGISTRY_ONLY, its outbound ones are asked again, and those to what the mesh does not know are cut.
+/// All connections that are open or being decided. When the policies of a pod change, each of its inbound ones
+/// is asked again, and those that are denied now are cut (wire reference, 7.2; hazard I16). When a pod's egress
+/// becomes REGISTRY_ONLY, or the mesh forgets addresses while it is, its outbound ones are asked again, and
+/// those to what the mesh does not know are cut.
 ///
 /// A connection is added **before** its first check: a policy that arrives in between is then seen by the check or by
 /// the re-evaluation, never by neither. What both look at is the current snapshot, so comparing a snapshot with the one
@@ -80,7 +81,7 @@ public final class ConnectionRegistry {
         for (var connection : open) {
             var leavingFor = connection.leavingFor();
             if (leavingFor != null) {
-                closed.computeIfAbsent(connection.pod(), pod -> closedEgress(pod, before, mesh))
+                closed.computeIfAbsent(connection.pod(), pod -> narrowedEgress(pod, before, mesh))
                         .ifPresent(source -> decide(connection, mesh, source, leavingFor));
             }
             var attributes = connection.attributes();
@@ -92,14 +93,20 @@ public final class ConnectionRegistry {
         }
     }
 
-    /// The workload of a pod whose egress is REGISTRY_ONLY in `mesh` and was not in `before`.
-    private static Optional<Workload> closedEgress(LocalPod pod, MeshSnapshot before, MeshSnapshot mesh) {
+    /// The workload of a pod whose egress is REGISTRY_ONLY in `mesh`, if that may permit less than `before`
+    /// did.
+    private static Optional<Workload> narrowedEgress(LocalPod pod, MeshSnapshot before, MeshSnapshot mesh) {
         var workload = pod.workload(mesh);
         if (workload == null || workload.egress() != Egress.REGISTRY_ONLY) {
             return Optional.empty();
         }
-        var then = pod.workload(before);
-        return then != null && then.egress() == Egress.REGISTRY_ONLY ? Optional.empty() : Optional.of(workload);
+        if (before.withdrawals() == mesh.withdrawals()) {
+            var then = pod.workload(before);
+            if (then != null && then.egress() == Egress.REGISTRY_ONLY) {
+                return Optional.empty();
+            }
+        }
+        return Optional.of(workload);
     }
 
     private static void decide(

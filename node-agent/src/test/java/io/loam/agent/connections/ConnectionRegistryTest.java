@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.agent.pod.LocalPod;
 import io.loam.agent.pod.TestPods;
+import io.loam.model.address.CidrBlock;
+import io.loam.model.address.NamespacedHostname;
 import io.loam.model.failure.ErrorCode;
 import io.loam.model.identity.SpiffeId;
 import io.loam.model.mesh.MeshDelta;
@@ -15,6 +17,9 @@ import io.loam.model.policy.AuthorizationPolicy.Scope;
 import io.loam.model.policy.Authorizer;
 import io.loam.model.policy.ConnectionAttributes;
 import io.loam.model.policy.Verdict;
+import io.loam.model.service.LoadBalancing;
+import io.loam.model.service.Service;
+import io.loam.model.service.ServiceAddress;
 import io.loam.runtime.accesslog.AccessLog;
 import io.loam.runtime.accesslog.AccessLogEntry.Direction;
 import io.loam.runtime.config.LogConfig;
@@ -211,6 +216,57 @@ class ConnectionRegistryTest {
                 .startsWith("outside NOT_IN_REGISTRY connection closed due to egress");
         publish(MeshDelta.builder().upsert(TestPods.workload("other", "10.0.0.9")));
         assertThat(cuts).as("asked once").hasSize(1);
+    }
+
+    /// As when a ServiceEntry is deleted: what only it made known is cut, what belongs to others as well is
+    /// not.
+    @Test
+    void whatTheMeshForgetsIsCutForThoseWhoMayCallNothingElse() {
+        var partner = service("partner", "203.0.113.0/24");
+        var shared = service("shared", "198.51.100.7");
+        var twin = service("twin", "198.51.100.7");
+        publish(MeshDelta.builder()
+                .upsert(TestPods.closed("cart", "10.0.0.7"))
+                .upsert(partner)
+                .upsert(shared)
+                .upsert(twin));
+        leave(cart, "partner", "203.0.113.1");
+        leave(cart, "shared", "198.51.100.7");
+        leave(cart, "known", "10.0.0.8");
+        leave(web, "open", "203.0.113.1");
+
+        publish(MeshDelta.builder().removeService(partner.key()).removeService(shared.key()));
+
+        assertThat(cuts)
+                .singleElement()
+                .asString()
+                .startsWith("partner NOT_IN_REGISTRY connection closed due to egress");
+        publish(MeshDelta.builder().upsert(service("twin", "198.51.100.8")));
+        assertThat(cuts).as("a service that has another address now").hasSize(2);
+        publish(MeshDelta.builder()
+                .removeWorkload(TestPods.workload("web", "10.0.0.8").uid()));
+        assertThat(cuts)
+                .as("a workload that is gone")
+                .hasSize(3)
+                .last()
+                .asString()
+                .startsWith("known");
+    }
+
+    private static Service service(String name, String address) {
+        return new Service(
+                name,
+                new NamespacedHostname("shop", name + ".example.com"),
+                List.of(new ServiceAddress("", CidrBlock.parse(address))),
+                List.of(),
+                List.of(),
+                null,
+                List.of(),
+                LoadBalancing.ANY,
+                Service.IpFamilies.AUTOMATIC,
+                true,
+                false,
+                Service.Visibility.PUBLIC);
     }
 
     private void leave(LocalPod pod, String name, String address) {
