@@ -176,7 +176,7 @@ public final class WorkloadProxies implements PodLifecycle {
             pending.remove(pod.uid());
             try {
                 start(pod, new HeldListeners(), false);
-            } catch (IOException | RuntimeException e) { // the other pods get their turn
+            } catch (IOException | RuntimeException | Error e) { // the other pods get their turn
                 log.warn("pod still pending pod={}", pod, e);
             }
         }
@@ -188,7 +188,7 @@ public final class WorkloadProxies implements PodLifecycle {
             active.put(pod.uid(), started);
             metrics.started.inc();
             return started;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             pending.put(pod.uid(), pod);
             if (again) {
                 offeredAgain.add(pod.uid());

@@ -34,7 +34,7 @@ class ZdsClientTest {
 
     private final Readiness readiness = new Readiness();
     private final List<String> calls = new CopyOnWriteArrayList<>();
-    private volatile @Nullable Exception failure;
+    private volatile @Nullable Throwable failure;
     private SeqPacketServer server;
     private ZdsClient client;
 
@@ -81,6 +81,8 @@ class ZdsClientTest {
         try (var privileged = accepted()) {
             failure = new IllegalStateException("bug");
             assertThat(add(privileged, "u1")).contains("bug");
+            failure = new NoClassDefFoundError("gone");
+            assertThat(add(privileged, "u1")).contains("gone");
 
             failure = null;
             assertThat(add(privileged, "u2")).isEmpty();
@@ -139,7 +141,8 @@ class ZdsClientTest {
                 case null -> calls.add(call);
                 case IOException e -> throw e;
                 case RuntimeException e -> throw e;
-                case Exception e -> throw new AssertionError(e);
+                case Error e -> throw e;
+                case Throwable e -> throw new AssertionError(e);
             }
         }
 

@@ -204,7 +204,7 @@ public final class AccessLog implements AutoCloseable {
         try {
             format.append(batch, entry);
             batchedLines++;
-        } catch (RuntimeException e) { // a bug costs one line, not the log
+        } catch (RuntimeException | Error e) { // a bug costs one line, not the log
             batch.setLength(start);
             drop(1);
             log.error("access-log entry cannot be rendered entry={}", entry, e);

@@ -180,12 +180,12 @@ public final class CertificateSource {
         try {
             var tls = MeshTls.of(authority.certify(entry.identity), terms, timer::now);
             finish(entry, tls, null);
-        } catch (IOException | GeneralSecurityException | RuntimeException e) {
-            finish(entry, null, e);
+        } catch (IOException | GeneralSecurityException | RuntimeException | Error e) {
+            finish(entry, null, e); // whatever it is: a request that never ends would hold its place for ever
         }
     }
 
-    private void finish(Entry entry, @Nullable MeshTls tls, @Nullable Exception failure) {
+    private void finish(Entry entry, @Nullable MeshTls tls, @Nullable Throwable failure) {
         CompletableFuture<MeshTls> answered = null;
         synchronized (lock) {
             inFlight--;
@@ -253,9 +253,9 @@ public final class CertificateSource {
         }
     }
 
-    private void fail(Entry entry, @Nullable Exception failure) {
+    private void fail(Entry entry, @Nullable Throwable failure) {
         entry.failures++;
-        entry.lastError = String.valueOf(failure == null ? "unknown" : failure.getMessage());
+        entry.lastError = reasonOf(failure);
         entry.lastFailure = failure;
         var pause = entry.backoff.pause();
         log.warn(
@@ -270,6 +270,15 @@ public final class CertificateSource {
             entry.failWaiting(entry.lastError);
         }
         entry.pause = timer.after(pause, () -> retry(entry));
+    }
+
+    /// An Error is a bug of ours, and its message alone may say nothing.
+    private static String reasonOf(@Nullable Throwable failure) {
+        return switch (failure) {
+            case null -> "unknown";
+            case Error bug -> bug.toString();
+            default -> String.valueOf(failure.getMessage());
+        };
     }
 
     private void retry(Entry entry) {
@@ -307,7 +316,7 @@ public final class CertificateSource {
         String lastError;
 
         @Nullable
-        Exception lastFailure;
+        Throwable lastFailure;
 
         Timer.@Nullable Scheduled renewal;
         Timer.@Nullable Scheduled pause;

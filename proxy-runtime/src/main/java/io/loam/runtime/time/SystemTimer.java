@@ -34,7 +34,7 @@ public final class SystemTimer implements Timer {
     private static void runLogged(Runnable task) {
         try {
             task.run();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             log.error("timer task failed", e);
         }
     }

@@ -56,7 +56,7 @@ final class DeltaReading {
             problems.add(String.valueOf(e.getMessage())); // names the resource and the field
         } catch (InvalidProtocolBufferException e) {
             problems.add(name + ": " + e.getMessage());
-        } catch (RuntimeException e) { // a bug that one resource finds must not cost the others
+        } catch (RuntimeException | Error e) { // a bug that one resource finds must not cost the others
             problems.add(name + ": " + e);
         }
         if (lastGood) {

@@ -47,7 +47,11 @@ class CertificateSourceTest {
     }
 
     private CertificateSource source() {
-        var random = new RandomGenerator() {
+        return new CertificateSource(this::certify, HandshakeTerms.DEFAULT, requests::add, timer, random());
+    }
+
+    private RandomGenerator random() {
+        return new RandomGenerator() {
             @Override
             public long nextLong() {
                 return 0;
@@ -58,7 +62,6 @@ class CertificateSourceTest {
                 return randomShare;
             }
         };
-        return new CertificateSource(this::certify, HandshakeTerms.DEFAULT, requests::add, timer, random);
     }
 
     private CertificateBundle certify(SpiffeId identity) throws IOException {
@@ -88,6 +91,37 @@ class CertificateSourceTest {
                 .allSatisfy(answer -> assertThat(answer)
                         .isCompletedWithValueMatching(tls -> tls.identity().equals(CART)));
         assertThat(get(CART).join()).isSameAs(waiting.getFirst().join());
+    }
+
+    /// An Error is a failure like others: with its place it would take one of the eight for good, and the
+    /// identity would never be asked for again.
+    @Test
+    void aRequestThatEndsInAnErrorIsRepeatedAndGivesItsPlaceBack() {
+        var broken = new CertificateSource(
+                identity -> {
+                    if (asked.size() < 9) {
+                        asked.add(identity);
+                        throw new NoClassDefFoundError("io/loam/Gone");
+                    }
+                    return certify(identity);
+                },
+                HandshakeTerms.DEFAULT,
+                requests::add,
+                timer,
+                random());
+        for (int i = 0; i < 8; i++) {
+            broken.prefetch(id("pod-" + i));
+        }
+        var waiting = broken.get(CART).toCompletableFuture();
+        runRequests();
+
+        assertThat(broken.states())
+                .hasSize(9)
+                .allSatisfy(state ->
+                        assertThat(state.lastError()).isEqualTo("java.lang.NoClassDefFoundError: io/loam/Gone"));
+        timer.advance(Duration.ofSeconds(2));
+        runRequests();
+        assertThat(waiting).isCompletedWithValueMatching(tls -> tls.identity().equals(CART));
     }
 
     @Test
