@@ -26,9 +26,15 @@ import org.slf4j.LoggerFactory;
 final class AcceptGate {
     private static final Logger log = LoggerFactory.getLogger(AcceptGate.class);
 
-    /// How long connections wait at most. A program that connects gives up after 10 s or more as a rule, and a control
-    /// plane on a busy node takes some seconds.
-    static final Duration LIMIT = Duration.ofSeconds(10);
+    /// How long connections wait for a mesh. An agent without one can only refuse them, while its predecessor,
+    /// which shares the listener in an upgrade, serves them: on a node so busy that the first answer of the
+    /// control plane takes longer than 10 s, a shorter limit had connections refused that nobody would have
+    /// missed. Half of what an upgrade is given; a program that connects gives up by itself before that.
+    static final Duration MESH_LIMIT = Duration.ofSeconds(30);
+
+    /// How long they wait for a certificate once there is a mesh: a program that connects gives up after 10 s
+    /// or more as a rule.
+    static final Duration CERTIFICATE_LIMIT = Duration.ofSeconds(10);
 
     private final LocalPod pod;
     private final EventLoop loop;
@@ -45,16 +51,22 @@ final class AcceptGate {
 
     /// @param whole when the first whole mesh is published
     /// @param certificate asked for when it is: completes with the CA's answer, whatever it is
+    /// @param meshLimit how long the mesh is waited for
+    /// @param certificateLimit how long the certificate is waited for after that
     static AcceptGate of(
             LocalPod pod,
             EventLoop loop,
             CompletionStage<Void> whole,
             Supplier<? extends CompletionStage<?>> certificate,
-            Duration limit) {
+            Duration meshLimit,
+            Duration certificateLimit) {
         var gate = new AcceptGate(pod, loop);
-        loop.execute(() -> gate.limit = loop.schedule(gate::expire, limit.toMillis(), TimeUnit.MILLISECONDS));
+        loop.execute(() -> gate.expireAfter(meshLimit));
         whole.thenRun(() -> {
-            loop.execute(() -> gate.lacking = "certificate");
+            loop.execute(() -> {
+                gate.lacking = "certificate";
+                gate.expireAfter(certificateLimit);
+            });
             certificate.get().whenComplete((_, _) -> loop.execute(gate::open));
         });
         return gate;
@@ -84,6 +96,13 @@ final class AcceptGate {
             waiting.clear();
             open();
         });
+    }
+
+    private void expireAfter(Duration time) {
+        if (limit != null) {
+            limit.cancel(false);
+        }
+        limit = loop.schedule(this::expire, time.toMillis(), TimeUnit.MILLISECONDS); // does nothing once it is open
     }
 
     private void expire() {

@@ -89,7 +89,8 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
                 services.loops().control().next(),
                 services.inbound().mesh().whole(),
                 certificate::get,
-                AcceptGate.LIMIT);
+                AcceptGate.MESH_LIMIT,
+                AcceptGate.CERTIFICATE_LIMIT);
     }
 
     /// Opens the listeners; when it returns the kernel completes connections, which are accepted when the {@link
@@ -109,7 +110,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
             if (services.dns() != null) {
                 proxy.dns = PodDns.start(pod, services.dns(), services.loops().workers());
             }
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             proxy.closeListeners();
             throw e;
         }

@@ -73,11 +73,24 @@ class AcceptGateTest {
 
     @Test
     void opensWhenItsTimeIsOver() throws Exception {
-        var gate = gate(Duration.ofMillis(50));
+        var gate = gate(Duration.ofMillis(50), NEVER);
         connectThrough(gate);
 
         assertThat(accepted.poll(10, TimeUnit.SECONDS)).isNotNull();
         assertThat(asked).isFalse();
+    }
+
+    /// Without a mesh there is nothing to do but refuse, and in an upgrade there is somebody who would not.
+    @Test
+    void waitsLongerForTheMeshThanForTheCertificate() throws Exception {
+        var gate = gate(NEVER, Duration.ofMillis(1));
+        connectThrough(gate);
+        assertThat(accepted.poll(100, TimeUnit.MILLISECONDS)).isNull();
+
+        whole.complete(null);
+
+        assertThat(accepted.poll(10, TimeUnit.SECONDS)).isNotNull();
+        assertThat(AcceptGate.MESH_LIMIT).isGreaterThan(AcceptGate.CERTIFICATE_LIMIT);
     }
 
     @Test
@@ -105,6 +118,10 @@ class AcceptGateTest {
     }
 
     private AcceptGate gate(Duration limit) {
+        return gate(limit, limit);
+    }
+
+    private AcceptGate gate(Duration meshLimit, Duration certificateLimit) {
         return AcceptGate.of(
                 TestPods.pod("cart"),
                 loops.control().next(),
@@ -113,7 +130,8 @@ class AcceptGateTest {
                     asked = true;
                     return certificate;
                 },
-                limit);
+                meshLimit,
+                certificateLimit);
     }
 
     private void connectThrough(AcceptGate gate) throws Exception {
