@@ -55,6 +55,7 @@ import io.loam.runtime.metrics.TrafficMetrics;
 import io.loam.runtime.time.SystemTimer;
 import io.loam.runtime.time.Timer;
 import io.loam.runtime.tunnel.TunnelPoolConfig;
+import io.loam.runtime.xds.MeshMemory;
 import io.loam.runtime.xds.XdsClient;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.FileDescriptor;
@@ -215,7 +216,10 @@ final class Agent {
         pods = new WorkloadProxies(services, predecessors.isolated(), readiness, registry);
         mesh.addPreparation(new PodPolicies(pods::pods)::prepare);
         zds = new ZdsClient(config.zdsSocket(), pods, readiness, random);
-        xds = new XdsClient(channels, config.controlPlane(), config.node(), mesh, readiness, registry, clock, random);
+        var memory = MeshMemory.in(
+                config.stateDirectory(), config.meshMaxAge(), config.node(), config.controlPlane(), clock, blocking);
+        xds = new XdsClient(
+                channels, config.controlPlane(), config.node(), mesh, memory, readiness, registry, clock, random);
         openConnections = new ConnectionList(connections, clock);
         dump = new ConfigDump(config, VERSION, mesh, certificates, pods, connections);
         selfTest = new SelfTest(() -> loopback(clock, random), readiness);

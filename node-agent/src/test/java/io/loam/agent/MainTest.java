@@ -42,8 +42,8 @@ class MainTest {
 
         assertThat(errors).isEqualTo("""
                 LOAM_ADMINPORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED,\
-                 LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATE_DIR,\
-                 LOAM_STATS_PORT,\
+                 LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_MESH_MAX_AGE,\
+                 LOAM_READINESS_PORT, LOAM_STATE_DIR, LOAM_STATS_PORT,\
                  LOAM_TLS_GROUPS)
                 LOCAL_XDS: /etc/mesh.yaml (expected: not set; workloads come from the control plane only)
                 NODE_NAME: not set (expected: the name of the node this agent runs on)

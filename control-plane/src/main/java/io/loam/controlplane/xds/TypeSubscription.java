@@ -25,6 +25,9 @@ final class TypeSubscription {
     private boolean wildcard;
     private boolean established;
     private boolean answerDue;
+
+    /// Began with no version at all: a proxy that is new, or that remembers names only.
+    private boolean holdsNothing;
     /// On-demand: what the proxy asked for, as it asked (a name or an alias).
     private final Set<String> names = new LinkedHashSet<>();
     /// On-demand: asked since the last response, so to be answered even where nothing has changed or nothing
@@ -76,6 +79,7 @@ final class TypeSubscription {
         established = true;
         answerDue = true; // even an empty mesh: a proxy is ready when it has heard of both types
         held.putAll(request.getInitialResourceVersionsMap());
+        holdsNothing = held.values().stream().allMatch(String::isEmpty);
         var subscribed = request.getResourceNamesSubscribeList();
         wildcard = (subscribed.isEmpty() || subscribed.contains("*"))
                 && !request.getResourceNamesUnsubscribeList().contains("*");
@@ -110,10 +114,10 @@ final class TypeSubscription {
         return outstandingNonce != null;
     }
 
-    /// Whether the next response carries all resources to a proxy that holds none: what may not go to all at
-    /// once.
+    /// Whether the next response carries all resources to a proxy that holds no version of any: what may not go
+    /// to all at once.
     boolean isFullSync() {
-        return established && wildcard && sent == null && held.isEmpty();
+        return established && wildcard && sent == null && holdsNothing;
     }
 
     long acknowledgedGeneration() {

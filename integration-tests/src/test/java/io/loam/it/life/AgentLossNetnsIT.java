@@ -8,8 +8,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.it.bench.Load;
 import io.loam.it.bench.MeshBench;
+import io.loam.it.lab.HazardFigures;
 import io.loam.lab.command.Command;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -26,6 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class AgentLossNetnsIT {
     private static final String CACHE = "shop/cache";
     private static final String CALLER = "shop/caller";
+    private static final String BARRED = "barred";
 
     /// On an idle machine it takes 2 to 3 s, most of it the start of a JVM.
     private static final Duration RESTART = Duration.ofSeconds(60);
@@ -40,8 +44,10 @@ final class AgentLossNetnsIT {
                         "namespaces.yaml",
                         namespace("shop", "istio.io/dataplane-mode: ambient"),
                         "pods.yaml",
-                        redis("shop", "cache", "two") + caller("shop", "caller", "one")));
-        bench.awaitMesh(true, CACHE, CALLER);
+                        redis("shop", "cache", "two")
+                                + caller("shop", "caller", "one")
+                                + caller("shop", BARRED, "one")));
+        bench.awaitMesh(true, CACHE, CALLER, "shop/" + BARRED);
     }
 
     @AfterAll
@@ -125,6 +131,83 @@ final class AgentLossNetnsIT {
         } finally {
             inFabric("add table inet outage; delete table inet outage");
         }
+    }
+
+    /// Hazard P6: agents that die while the control plane is away come back with the mesh that they had. Who
+    /// could call still can, who could not still cannot, and each agent says how old that is until the control
+    /// plane is back.
+    @Test
+    void agentsThatStartWithoutAControlPlaneGoOnWithTheMeshTheyHad() throws Exception {
+        bench.write("policy.yaml", """
+                apiVersion: security.istio.io/v1
+                kind: AuthorizationPolicy
+                metadata: {name: bar-the-barred, namespace: shop}
+                spec:
+                  selector: {matchLabels: {app: cache}}
+                  action: DENY
+                  rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/%s]}}]}]
+                """.formatted(BARRED));
+        await("the policy", () -> !isServed("shop/" + BARRED));
+        for (var node : List.of("one", "two")) {
+            var left =
+                    bench.lab().name().stateDir().resolve("nodes").resolve(node).resolve("agent/mesh");
+            await(
+                    "the policy on the disk of " + node,
+                    () -> new String(Files.readAllBytes(left), StandardCharsets.ISO_8859_1).contains("bar-the-barred"));
+        }
+        var log = bench.accessLog("two");
+        try {
+            inFabric("add table inet outage; add chain inet outage input { type filter hook input priority 0; };"
+                    + " add rule inet outage input tcp dport 15012 reject with tcp reset");
+            var agents = List.of(bench.lab().agent("one"), bench.lab().agent("two"));
+            long killed = System.nanoTime();
+            agents.forEach(ProcessHandle::destroyForcibly);
+            for (var agent : agents) {
+                agent.onExit().get(10, TimeUnit.SECONDS);
+            }
+
+            await("the agents to serve again", RESTART, () -> isServed(CALLER));
+            long served = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - killed);
+            var said = readiness("two");
+            assertThat(said).startsWith("ready\nmesh from disk, as of ");
+            assertThat(isServed("shop/" + BARRED)).isFalse();
+            assertThat(log.await(line -> "POLICY_DENIED".equals(line.get("code")))
+                            .get("error"))
+                    .contains("bar-the-barred");
+            assertThat(bench.metrics("two")).containsPattern("(?m)^loam_mesh_from_disk 1");
+            HazardFigures.reached(
+                    "P6",
+                    "both agents killed with the control plane away: the known pair connects again after %d ms, who was denied still is; mesh from disk, %s s old"
+                            .formatted(served, said.replaceAll("(?s).*, (\\d+) s ago.*", "$1")));
+        } finally {
+            inFabric("add table inet outage; delete table inet outage");
+            bench.delete("policy.yaml");
+        }
+        await(
+                "word from the control plane",
+                RESTART,
+                () -> readiness("one").equals("ready\n") && readiness("two").equals("ready\n"));
+        bench.awaitReady();
+        await("the barred to be let in", () -> isServed("shop/" + BARRED));
+    }
+
+    private static boolean isServed(String pod) {
+        try (var connection = bench.connect(pod, bench.ipv4(CACHE), 6379)) {
+            return connection.isAlive();
+        } catch (IOException _) {
+            return false;
+        }
+    }
+
+    private static String readiness(String node) throws IOException {
+        return Command.run(List.of(
+                "nsenter",
+                "--net=" + bench.lab().nodeNetns(node),
+                "curl",
+                "-sS",
+                "-m",
+                "5",
+                "http://127.0.0.1:15021/healthz/ready"));
     }
 
     private static void inFabric(String rules) throws IOException {

@@ -1,13 +1,17 @@
 package io.loam.runtime.admin;
 
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.function.Supplier;
 
 /// What still has to happen before this proxy may be given work. Tasks may come back: losing the privileged half
 /// makes the proxy unready again.
 public final class Readiness {
     private final Set<String> pending = ConcurrentHashMap.newKeySet();
+    private final Map<String, Supplier<String>> remarks = new ConcurrentSkipListMap<>();
 
     /// Any thread.
     public void pending(String task) {
@@ -19,6 +23,18 @@ public final class Readiness {
         pending.remove(task);
     }
 
+    /// Something that whoever asks should know, ready or not. Any thread.
+    ///
+    /// @param text one line; asked for with each answer
+    public void remark(String subject, Supplier<String> text) {
+        remarks.put(subject, text);
+    }
+
+    /// Any thread. Does nothing if there is no such remark.
+    public void unremark(String subject) {
+        remarks.remove(subject);
+    }
+
     public boolean isReady() {
         return pending.isEmpty();
     }
@@ -26,8 +42,10 @@ public final class Readiness {
     /// The answer of `/healthz/ready`.
     public HttpReply reply() {
         var open = new TreeSet<>(pending);
+        var said = new StringBuilder();
+        remarks.values().forEach(remark -> said.append(remark.get()).append('\n'));
         return open.isEmpty()
-                ? HttpReply.text(200, "ready\n")
-                : HttpReply.text(500, "not ready, pending: " + String.join(", ", open) + "\n");
+                ? HttpReply.text(200, "ready\n" + said)
+                : HttpReply.text(500, "not ready, pending: " + String.join(", ", open) + "\n" + said);
     }
 }

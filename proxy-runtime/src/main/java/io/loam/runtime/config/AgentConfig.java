@@ -7,8 +7,12 @@ import java.time.Duration;
 /// can take its place; what only we have begins with `LOAM_`.
 ///
 /// @param zdsSocket where the privileged half listens (`INPOD_UDS`). Default `/var/run/ztunnel/ztunnel.sock`
-/// @param stateDirectory what an agent leaves to its successor, above all which pod it died of (`LOAM_STATE_DIR`): an
-///     existing directory of this node's agents alone. Default: none, then nobody is isolated (hazard P5)
+/// @param stateDirectory what an agent leaves to its successor, above all which pod it died of
+///     (`LOAM_STATE_DIR`): an existing directory of this node's agents alone. Default: none, then nobody is
+///     isolated (hazard P5), and an agent that starts while the control plane is away knows no mesh (hazard P6)
+/// @param meshMaxAge how old a mesh that a predecessor left may be, counted from the last moment at which it
+///     was what the control plane said (`LOAM_MESH_MAX_AGE`); 0s: none is left or used. Default 24 h, as long
+///     as a certificate lasts: until then agents that do not restart go on with what they know as well
 /// @param certificateLifetime asked of the CA (`SECRET_TTL`). Default 24 h
 /// @param workers event loops for traffic (`ZTUNNEL_WORKER_THREADS`: a number, `N%` of the cores, or 0 for all
 ///     cores, where `ZTUNNEL_CPU_LIMIT` may say how many those are). Default: `ZTUNNEL_RESOURCE_CPU_LIMIT`, else the
@@ -26,6 +30,7 @@ public record AgentConfig(
         LogConfig log,
         Path zdsSocket,
         String stateDirectory,
+        Duration meshMaxAge,
         Duration certificateLifetime,
         int workers) {
     public AgentConfig {

@@ -41,6 +41,7 @@ public final class AgentConfigReader {
             "LOAM_READINESS_PORT",
             "LOAM_TLS_GROUPS",
             "LOAM_STATE_DIR",
+            "LOAM_MESH_MAX_AGE",
             "LOAM_DNS_RESOLVERS",
             "LOAM_DNS_TIMEOUT",
             "LOAM_DNS_MAX_FORWARDED",
@@ -143,6 +144,7 @@ public final class AgentConfigReader {
                 log,
                 Path.of(text("INPOD_UDS", DEFAULT_ZDS_SOCKET.toString())),
                 text("LOAM_STATE_DIR", ""),
+                duration("LOAM_MESH_MAX_AGE", Duration.ofHours(24)),
                 lifetime,
                 workers);
     }

@@ -9,18 +9,25 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// Puts the mesh together from responses and publishes it. For the thread of {@link XdsClient}.
 ///
 /// Nothing is published before every type was heard once: a mesh of workloads without their policies would let
 /// everybody in for as long as the policies take to arrive (hazards, rule 2).
+///
+/// A mesh from disk (hazard P6) is what the first responses are applied to. Its resources are held without a
+/// version, so that the control plane sends them again, or reports them as gone. If it stays away, the mesh
+/// from disk is published as it was, and what comes later again only when every type was heard.
 final class MeshAssembly {
     private final MeshView view;
     private final Set<String> rootNamespaces;
     private final Map<ResourceType, Held> held = new EnumMap<>(ResourceType.class);
     private final EnumSet<ResourceType> heard = EnumSet.noneOf(ResourceType.class);
     private MeshSnapshot mesh;
+    private @Nullable SavedMesh saved;
 
     /// @param rootNamespaces whose policies may govern the whole mesh
     MeshAssembly(MeshView view, Set<String> rootNamespaces) {
@@ -29,6 +36,51 @@ final class MeshAssembly {
         this.mesh = view.current();
         for (var type : ResourceType.values()) {
             held.put(type, new Held());
+        }
+    }
+
+    /// Begins with a mesh from disk. Before anything is applied.
+    void beginWith(SavedMesh found) {
+        saved = found;
+        returnTo(found);
+    }
+
+    private void returnTo(SavedMesh found) {
+        mesh = found.mesh();
+        for (var type : ResourceType.values()) {
+            var before = new Held();
+            found.names(type).forEach(name -> before.versions.put(name, ""));
+            held.put(type, before);
+        }
+        heard.clear();
+    }
+
+    /// Whether a mesh from disk waits to be needed.
+    boolean hasSaved() {
+        return saved != null;
+    }
+
+    /// The control plane stays away: publishes the mesh from disk, and nothing of what came without the rest.
+    ///
+    /// @return what is in force now, empty if nothing was to be done
+    Optional<SavedMesh> fallBack() {
+        var found = saved;
+        if (found == null) {
+            return Optional.empty();
+        }
+        saved = null;
+        returnTo(found);
+        publish();
+        return Optional.of(found);
+    }
+
+    private void publish() {
+        try {
+            if (mesh.version() > view.current().version()) {
+                view.publish(mesh);
+            }
+        } finally {
+            view.becameWhole(); // an empty one is whole as well, and one that a listener fails about is current
         }
     }
 
@@ -72,10 +124,8 @@ final class MeshAssembly {
         held.put(type, after); // not earlier: what is said to be held and is not in the mesh never comes again
         heard.add(type);
         if (heard.size() == ResourceType.values().length) {
-            if (mesh.version() > view.current().version()) {
-                view.publish(mesh);
-            }
-            view.becameWhole(); // an empty one is whole as well
+            saved = null;
+            publish();
         }
         return reading.problems();
     }

@@ -18,6 +18,8 @@ import io.loam.runtime.time.Timer;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.IOException;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.EnumSet;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
@@ -37,14 +39,24 @@ import org.slf4j.LoggerFactory;
 /// last is applied, builds the next snapshot and publishes it. A resource that cannot be read is named in a NACK, and
 /// what was known of it stays in force. When the stream ends the mesh stays as it is; the next stream begins with the
 /// versions held.
+///
+/// Where the control plane cannot be reached at the start, or says nothing for {@link #SILENCE}, the mesh that
+/// a predecessor left is in force until it does ({@link MeshMemory}, hazard P6).
 public final class XdsClient implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(XdsClient.class);
     private static final Duration FIRST_PAUSE = Duration.ofMillis(10);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(15);
     private static final double PAUSE_JITTER = 0.3;
 
+    /// A control plane that is there answers in some milliseconds, on a busy node in some seconds; what it would
+    /// say is better than what it said once. Connections wait meanwhile.
+    static final Duration SILENCE = Duration.ofSeconds(5);
+
     /// INVALID_ARGUMENT of google.rpc.Code: what a NACK carries.
     private static final int INVALID_ARGUMENT = 3;
+
+    /// Remark on the readiness page.
+    private static final String STALE = "mesh from disk";
 
     private final UpstreamChannels channels;
     private final UpstreamConfig upstream;
@@ -55,15 +67,21 @@ public final class XdsClient implements AutoCloseable {
     private final Timer clock;
     private final Backoff backoff;
     private final MeshAssembly assembly;
+    private final MeshMemory memory;
     private final Thread thread;
     private volatile boolean closed;
 
+    /// A mesh from disk is in force. Of this client's thread.
+    private boolean stale;
+
     /// @param view published to by this client alone
+    /// @param memory what a predecessor left, and what is left to a successor
     public XdsClient(
             UpstreamChannels channels,
             UpstreamConfig upstream,
             NodeConfig node,
             MeshView view,
+            MeshMemory memory,
             Readiness readiness,
             PrometheusRegistry registry,
             Timer clock,
@@ -72,8 +90,9 @@ public final class XdsClient implements AutoCloseable {
         this.upstream = upstream;
         this.node = NodeMetadata.of(node);
         this.view = view;
+        this.memory = memory;
         this.readiness = readiness;
-        this.metrics = new XdsMetrics(registry);
+        this.metrics = new XdsMetrics(registry, clock);
         this.assembly = new MeshAssembly(view, rootNamespaces(node.podNamespace()));
         this.clock = clock;
         this.backoff = new Backoff(FIRST_PAUSE, LONGEST_PAUSE, PAUSE_JITTER, random);
@@ -107,20 +126,27 @@ public final class XdsClient implements AutoCloseable {
     }
 
     private void run() {
+        memory.read().ifPresent(assembly::beginWith);
         while (!closed) {
             try {
                 var end = streamOnce(); // an established stream has reset the back-off: the next try comes soon
-                var pause = backoff.pause();
-                log.warn("control plane lost address={} reason={} retry.in={}", upstream.address(), end, pause);
-                var over = new CountDownLatch(1);
-                var _ = clock.after(pause, over::countDown);
-                over.await();
+                outOfStep();
+                fallBack(end.toString());
+                pause(end);
             } catch (InterruptedException e) {
-                if (!closed) {
-                    throw new IllegalStateException("interrupted by somebody who does not own this thread", e);
+                if (!closed) { // without this thread the mesh would stay as it is for good
+                    log.error("interrupted by somebody who does not own this thread", e);
                 }
             }
         }
+    }
+
+    private void pause(Status end) throws InterruptedException {
+        var pause = backoff.pause();
+        log.warn("control plane lost address={} reason={} retry.in={}", upstream.address(), end, pause);
+        var over = new CountDownLatch(1);
+        var _ = clock.after(pause, over::countDown);
+        over.await();
     }
 
     /// One stream from its first request to its end.
@@ -128,10 +154,14 @@ public final class XdsClient implements AutoCloseable {
         ManagedChannel channel;
         try {
             channel = channels.open(upstream);
-        } catch (IOException | RuntimeException e) { // whatever is wrong with the settings now may be mended in a file
+        } catch (IOException | RuntimeException | Error e) { // wrong settings may be mended in a file
             return Status.UNAVAILABLE.withDescription(e.getMessage()).withCause(e);
         }
         var stream = new DeltaStream();
+        var heard = EnumSet.noneOf(ResourceType.class);
+        if (assembly.hasSaved()) {
+            var _ = clock.after(SILENCE, () -> stream.events.add(new Event.Silence()));
+        }
         try {
             AggregatedDiscoveryServiceGrpc.newStub(channel).deltaAggregatedResources(stream);
             for (var type : ResourceType.values()) {
@@ -152,6 +182,15 @@ public final class XdsClient implements AutoCloseable {
                         stream.send(apply(response));
                         stream.requestNext();
                         backoff.reset(); // not before it was applied: a response that ends us would come every 10 ms
+                        ResourceType.of(response.getTypeUrl()).ifPresent(heard::add);
+                        if (heard.size() == ResourceType.values().length) {
+                            inStep();
+                        }
+                    }
+                    case Event.Silence _ -> {
+                        if (heard.isEmpty()) { // otherwise the rest is on its way
+                            fallBack("nothing heard within " + SILENCE);
+                        }
                     }
                     case Event.Ended(var status) -> {
                         metrics.terminated(status, established);
@@ -159,12 +198,63 @@ public final class XdsClient implements AutoCloseable {
                     }
                 }
             }
-        } catch (RuntimeException e) { // a bug ends the stream, not the thread that keeps the mesh in step
+        } catch (RuntimeException | Error e) { // a bug ends the stream, not the thread that keeps the mesh in step
             log.error("update from the control plane failed", e);
             return Status.INTERNAL.withCause(e);
         } finally {
             channel.shutdownNow();
         }
+    }
+
+    /// The control plane has said everything on this stream.
+    private void inStep() {
+        if (stale) {
+            stale = false;
+            log.info("control plane reached, mesh from disk replaced address={}", upstream.address());
+            readiness.unremark(STALE);
+        }
+        metrics.inStep();
+        memory.inStep(view.current());
+    }
+
+    private void outOfStep() {
+        metrics.outOfStep();
+        memory.outOfStep();
+    }
+
+    /// Does nothing unless there is a mesh from disk that is still to be used.
+    private void fallBack(String reason) {
+        SavedMesh saved;
+        try {
+            var found = assembly.fallBack();
+            if (found.isEmpty()) {
+                return;
+            }
+            saved = found.get();
+        } catch (RuntimeException | Error e) { // it is in force all the same, or nothing is
+            log.error("mesh from disk failed", e);
+            return;
+        }
+        stale = true;
+        var asOf = saved.asOf();
+        log.warn(
+                "control plane away, mesh from disk in force as.of={} age.s={} {} reason={}",
+                asOf,
+                ageSeconds(asOf),
+                saved.mesh(),
+                reason);
+        metrics.fellBack(asOf);
+        readiness.remark(
+                STALE,
+                () -> "mesh from disk, as of " + asOf + ", " + ageSeconds(asOf)
+                        + " s ago: the control plane was not reached since the start");
+        for (var type : ResourceType.values()) {
+            readiness.done(task(type));
+        }
+    }
+
+    private long ageSeconds(Instant asOf) {
+        return Duration.between(asOf, clock.now()).toSeconds();
     }
 
     /// Applies what can be read and returns the answer: an ACK, or a NACK that names what could not.
@@ -210,6 +300,9 @@ public final class XdsClient implements AutoCloseable {
         record Message(DeltaDiscoveryResponse response) implements Event {}
 
         record Ended(Status status) implements Event {}
+
+        /// Time has passed.
+        record Silence() implements Event {}
     }
 
     /// Hands what gRPC's thread hears to ours. At most one message waits: the next is asked for when it is applied.

@@ -93,6 +93,7 @@ class AgentConfigReaderTest {
                 of("INPOD_UDS", AgentConfig::zdsSocket)
                         .row(Path.of("/var/run/ztunnel/ztunnel.sock"), "/run/z.sock", Path.of("/run/z.sock")),
                 of("LOAM_STATE_DIR", AgentConfig::stateDirectory).row("", "/run/loam/agent", "/run/loam/agent"),
+                of("LOAM_MESH_MAX_AGE", AgentConfig::meshMaxAge).row(Duration.ofHours(24), "0s", Duration.ZERO),
                 of("KEEPALIVE_ENABLED", c -> c.sockets().keepAlive().enabled()).row(true, "false", false),
                 of("KEEPALIVE_TIME", c -> c.sockets().keepAlive().time())
                         .row(Duration.ofSeconds(180), "5m", Duration.ofMinutes(5)),
@@ -209,7 +210,7 @@ class AgentConfigReaderTest {
             ZTUNNEL_WORKER_THREADS          | -1             | ZTUNNEL_WORKER_THREADS: -1 (expected: a number, N%, or 0 for all cores)
             ZTUNNEL_WORKER_THREADS          | many           | ZTUNNEL_WORKER_THREADS: many (expected: a number, N%, or 0 for all cores)
             ZTUNNEL_RESOURCE_CPU_LIMIT      | 2Gi            | ZTUNNEL_RESOURCE_CPU_LIMIT: 2Gi (expected: processors as in Kubernetes, for example 2 or 500m)
-            LOAM_ADMINPORT                  | 1              | LOAM_ADMINPORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATE_DIR, LOAM_STATS_PORT, LOAM_TLS_GROUPS)
+            LOAM_ADMINPORT                  | 1              | LOAM_ADMINPORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_MESH_MAX_AGE, LOAM_READINESS_PORT, LOAM_STATE_DIR, LOAM_STATS_PORT, LOAM_TLS_GROUPS)
             """)
     void refusesAValueThatDoesNotFit(String key, String value, String problem) {
         assertThatThrownBy(() -> read(Map.of(key, value == null ? "" : value)))
@@ -309,7 +310,7 @@ class AgentConfigReaderTest {
                                 "SECRET_TTL", "0s"),
                         CORES))
                 .hasMessage("""
-                        LOAM_PORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_READINESS_PORT, LOAM_STATE_DIR, LOAM_STATS_PORT, LOAM_TLS_GROUPS)
+                        LOAM_PORT: unknown setting (expected: one of LOAM_ADMIN_PORT, LOAM_DNS_MAX_FORWARDED, LOAM_DNS_MAX_FORWARDED_PER_POD, LOAM_DNS_RESOLVERS, LOAM_DNS_TIMEOUT, LOAM_MESH_MAX_AGE, LOAM_READINESS_PORT, LOAM_STATE_DIR, LOAM_STATS_PORT, LOAM_TLS_GROUPS)
                         LOCAL_XDS: x (expected: not set; workloads come from the control plane only)
                         NODE_NAME: not set (expected: the name of the node this agent runs on)
                         XDS_ADDRESS: https://x (expected: https://host:port, for example https://istiod.istio-system.svc:15012)

@@ -13,6 +13,7 @@ import io.loam.protocol.proto.discovery.Resource;
 import io.loam.protocol.proto.workload.Address;
 import io.loam.protocol.proto.workload.Workload;
 import io.loam.protocol.xds.ResourceNames;
+import io.loam.runtime.admin.HttpReply;
 import io.loam.runtime.admin.Readiness;
 import io.loam.runtime.config.NodeConfig;
 import io.loam.runtime.config.UpstreamConfig;
@@ -22,14 +23,18 @@ import io.loam.runtime.grpc.UpstreamChannels;
 import io.loam.runtime.loops.EventLoops;
 import io.loam.runtime.time.ManualTimer;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.prometheus.metrics.model.snapshots.GaugeSnapshot;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -76,6 +81,8 @@ class XdsClientTest {
     private final MeshView view = new MeshView();
     private final LinkedBlockingQueue<Long> published = new LinkedBlockingQueue<>();
     private final Readiness readiness = new Readiness();
+    private final PrometheusRegistry metrics = new PrometheusRegistry();
+    private MeshMemory memory = new MeshMemory(null, timer, Runnable::run);
     private ScriptedControlPlane server;
     private @Nullable XdsClient client;
 
@@ -250,6 +257,151 @@ class XdsClientTest {
         assertThat(again.request().getInitialResourceVersionsMap()).isEmpty();
     }
 
+    /// Of whatever kind: without the thread the mesh would stay as it is for good.
+    @Test
+    void aBugWhileASnapshotIsPublishedEndsTheStreamAndNotTheThread() throws Exception {
+        view.addListener(_ -> {
+            throw new NoClassDefFoundError("io/loam/Gone");
+        });
+        start();
+        var stream = inStep();
+        stream.send(addresses("n1").addResources(pod("a", "v1")));
+
+        timer.advance(timer.awaitWaiting());
+
+        assertThat(connected()).isNotNull();
+        assertThat(view.current().workload(uid("a"))).isNotNull();
+    }
+
+    /// Hazard P6: the mesh of a predecessor, until the control plane says what became of it.
+    @Test
+    void withoutAControlPlaneTheMeshFromDiskIsInForceUntilItIsBack() throws Exception {
+        int port = server.port();
+        server.close();
+        var asOf = timer.now().minusSeconds(60);
+        remember(2, asOf);
+        start(port);
+        var pause = awaitPause();
+
+        assertThat(view.current().workloads()).hasSize(2);
+        assertThat(view.whole()).isCompleted();
+        assertThat(readiness.reply())
+                .isEqualTo(HttpReply.text(
+                        200,
+                        "ready\nmesh from disk, as of " + asOf
+                                + ", 60 s ago: the control plane was not reached since the start\n"));
+        assertThat(metric("loam_mesh_from_disk")).isEqualTo(1);
+        assertThat(metric("loam_mesh_age_seconds")).isEqualTo(60);
+
+        server = new ScriptedControlPlane(port, "control-plane");
+        Files.writeString(root(), server.rootPem());
+        timer.advance(pause);
+        var stream = server.stream();
+        assertThat(stream.request().getInitialResourceVersionsMap())
+                .as("sent again, or reported as gone")
+                .containsOnly(
+                        Map.entry("Kubernetes//Pod/shop/cart-0", ""),
+                        Map.entry("Kubernetes//Pod/shop/cart-1", ""),
+                        Map.entry("shop/cart.shop.svc.cluster.local", ""));
+        assertThat(stream.request().getInitialResourceVersionsMap()).containsOnly(Map.entry("shop/closed", ""));
+        stream.send(addresses("n1").addResources(pod("a", "v1")).addRemovedResources("Kubernetes//Pod/shop/cart-0"));
+        stream.request();
+        assertThat(view.current().workloads()).as("not without its policies").hasSize(2);
+        stream.send(policies("n2").addRemovedResources("shop/closed"));
+        stream.request();
+
+        assertThat(view.current().workload(uid("a"))).isNotNull();
+        assertThat(view.current().workload("Kubernetes//Pod/shop/cart-0")).isNull();
+        assertThat(view.current().workload("Kubernetes//Pod/shop/cart-1")).isNotNull();
+        assertThat(view.current().policies()).isEmpty();
+        awaitReady("ready\n");
+        assertThat(metric("loam_mesh_from_disk")).isZero();
+        assertThat(metric("loam_mesh_age_seconds")).isZero();
+        timer.advance(MeshMemory.INTERVAL);
+        assertThat(file().read(timer.now()).orElseThrow().mesh().workloads()).hasSize(2);
+    }
+
+    /// As a control plane that was stopped, or that a firewall hides.
+    @Test
+    void aControlPlaneThatSaysNothingIsAsOneThatIsAway() throws Exception {
+        remember(1, timer.now());
+        start();
+        var stream = connected();
+        assertThat(view.current().workloads()).isEmpty();
+
+        timer.advance(XdsClient.SILENCE);
+
+        awaitReady("ready\nmesh from disk");
+        assertThat(view.current().workloads()).hasSize(1);
+        stream.send(policies("n1").addRemovedResources("shop/closed"));
+        stream.request();
+        stream.send(addresses("n2").addRemovedResources("Kubernetes//Pod/shop/cart-0"));
+        stream.request();
+        assertThat(view.current().workloads()).isEmpty();
+    }
+
+    /// Workloads of today with the policies of yesterday could let in whom both keep out.
+    @Test
+    void halfOfWhatTheControlPlaneSaidIsNotMixedWithTheMeshFromDisk() throws Exception {
+        remember(1, timer.now());
+        start();
+        var stream = connected();
+        stream.send(addresses("n1").addResources(pod("a", "v1")));
+        stream.request();
+        timer.advance(XdsClient.SILENCE);
+        stream.end(Status.UNAVAILABLE);
+        var pause = awaitPause();
+
+        assertThat(view.current().workloads())
+                .extracting(io.loam.model.workload.Workload::uid)
+                .containsExactly("Kubernetes//Pod/shop/cart-0");
+        timer.advance(pause);
+        assertThat(server.stream().request().getInitialResourceVersionsMap()).doesNotContainKey(uid("a"));
+    }
+
+    @Test
+    void aMeshThatTheControlPlaneHasReplacedIsNotReturnedTo() throws Exception {
+        remember(1, timer.now());
+        start();
+        var stream = inStep();
+        stream.send(addresses("n1")
+                .addResources(pod("a", "v1"))
+                .addRemovedResources("Kubernetes//Pod/shop/cart-0")
+                .addRemovedResources("shop/cart.shop.svc.cluster.local"));
+        stream.request();
+        stream.end(Status.UNAVAILABLE);
+        awaitPause();
+
+        assertThat(view.current().workloads())
+                .extracting(io.loam.model.workload.Workload::uid)
+                .containsExactly(uid("a"));
+        assertThat(readiness.reply()).isEqualTo(HttpReply.text(200, "ready\n"));
+        timer.advance(Duration.ofSeconds(30));
+        assertThat(metric("loam_mesh_age_seconds")).isEqualTo(30);
+    }
+
+    @Test
+    void anUnusableMeshFromDiskLeavesTheAgentUnready() throws Exception {
+        int port = server.port();
+        server.close();
+        remember(2, timer.now().minus(Duration.ofHours(25)));
+        start(port);
+        awaitPause();
+
+        assertThat(view.current().workloads()).isEmpty();
+        assertThat(readiness.isReady()).isFalse();
+    }
+
+    /// On the client's thread, which nobody here waits for.
+    private void awaitReady(String startOfReply) throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (!readiness.reply().body().startsWith(startOfReply)
+                || (startOfReply.endsWith("\n") && !readiness.reply().body().equals(startOfReply))) {
+            assertThat(System.nanoTime()).as(readiness.reply().body()).isLessThan(deadline);
+            Thread.sleep(5);
+        }
+    }
+
     @Test
     void pausesDoubleWhileNobodyAnswersAndStartAgainAfterAnAnswer() throws Exception {
         int port = server.port();
@@ -345,6 +497,37 @@ class XdsClientTest {
         assertThat(header(server.headers(), "authorization")).isEqualTo("Bearer second-token");
     }
 
+    private MeshFile file() {
+        return new MeshFile(folder, "cp", Duration.ofHours(24), Set.of("loam-system"));
+    }
+
+    /// A pause between streams, whatever else is waited for.
+    private Duration awaitPause() throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (true) {
+            var shortest = timer.waiting().stream().min(Duration::compareTo);
+            if (shortest.isPresent() && shortest.get().compareTo(Duration.ofSeconds(1)) < 0) {
+                return shortest.get();
+            }
+            assertThat(System.nanoTime()).as("no pause").isLessThan(deadline);
+            Thread.sleep(5);
+        }
+    }
+
+    /// A mesh that a predecessor left, and from then on what this client leaves.
+    private void remember(int workloads, Instant asOf) throws IOException {
+        file().write(MeshFileTest.mesh(workloads), asOf);
+        memory = new MeshMemory(file(), timer, Runnable::run);
+    }
+
+    private double metric(String name) {
+        return metrics.scrape(name::equals).stream()
+                .flatMap(snapshot -> ((GaugeSnapshot) snapshot).getDataPoints().stream())
+                .mapToDouble(GaugeSnapshot.GaugeDataPointSnapshot::getValue)
+                .findFirst()
+                .orElseThrow();
+    }
+
     private void start() {
         start(server.port());
     }
@@ -362,8 +545,9 @@ class XdsClientTest {
                 upstream,
                 NODE,
                 view,
+                memory,
                 readiness,
-                new PrometheusRegistry(),
+                metrics,
                 timer,
                 NO_JITTER);
         client = started;
