@@ -291,6 +291,11 @@ public final class LoopbackMesh implements AutoCloseable {
         return refusals.last();
     }
 
+    /// Whether both pods have their certificates, so that a connection waits for nobody.
+    boolean hasCertificates() {
+        return certificates.states().stream().allMatch(state -> state.current() != null);
+    }
+
     /// From now on nobody is let in: for tests of what a failure looks like.
     void breakPolicy() {
         view.publish(view.current().apply(MeshDelta.of(List.of(), List.of(), List.of(only("nobody")))));
