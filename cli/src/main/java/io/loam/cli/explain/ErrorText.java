@@ -78,7 +78,8 @@ public record ErrorText(
                         EITHER,
                         List.of(
                                 "one pod holds three quarters of the node's descriptors",
-                                "too many dials, or streams that wait for one tunnel, at the same time"),
+                                "too many dials, or streams that wait for one tunnel, at the same time",
+                                "too many connections to one address and port: no source port is left to call it from"),
                         List.of(
                                 "metric `loam_limit_refusals`: which workload, which limit",
                                 "`error` says which limit and its value"),

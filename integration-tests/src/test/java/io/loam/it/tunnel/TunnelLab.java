@@ -214,6 +214,12 @@ final class TunnelLab implements AutoCloseable {
         }
     }
 
+    /// Connections that a node's agent has open.
+    long openConnections(String node) throws IOException {
+        var listed = lab.askAgent(node, "GET", "/connections").body();
+        return listed.split("\"direction\"", -1).length - 1L;
+    }
+
     /// Resident memory of a node's agent in MiB.
     long residentMib(String node) throws IOException {
         return Files.readAllLines(Path.of("/proc", Long.toString(lab.agent(node).pid()), "status")).stream()

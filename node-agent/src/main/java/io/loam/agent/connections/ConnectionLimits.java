@@ -61,6 +61,12 @@ public final class ConnectionLimits {
         dials.giveBack();
     }
 
+    /// The kernel has no port left to call somebody from in the pod's namespace (hazard P12): its limit,
+    /// counted as ours.
+    void outOfSources(LocalPod pod) {
+        count(pod, "source_ports");
+    }
+
     private boolean take(LocalPod pod, Quota ofPod, int podLimit, Quota ofNode, int nodeLimit, String what) {
         if (!ofPod.take(podLimit)) {
             count(pod, "workload_" + what);

@@ -14,6 +14,7 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.DuplexChannel;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.function.Consumer;
@@ -236,6 +237,13 @@ public final class OpenConnection implements RelayListener {
         try {
             if (dialled.isSuccess()) {
                 connected.accept((DuplexChannel) dialled.channel());
+            } else if (isOutOfSources(dialled.cause())) {
+                registry.limits().outOfSources(pod);
+                fail(
+                        ErrorCode.OVERLOADED,
+                        "no source address and port left for this destination (expected: fewer connections to it at a"
+                                + " time, or a wider net.ipv4.ip_local_port_range in the pod): "
+                                + dialled.cause().getMessage());
             } else {
                 fail(ErrorCode.DIAL_FAILED, String.valueOf(dialled.cause().getMessage()));
             }
@@ -243,6 +251,13 @@ public final class OpenConnection implements RelayListener {
             bug(e);
             var _ = dialled.channel().close();
         }
+    }
+
+    /// EADDRNOTAVAIL of connect(2): every port is taken that goes with this source and destination (hazard
+    /// P12). Netty has no type of its own for it, only the number in the text.
+    private static boolean isOutOfSources(Throwable cause) {
+        return cause instanceof ConnectException
+                && String.valueOf(cause.getMessage()).contains("error(-99)");
     }
 
     /// Both sides are there. The relay is started after this call, and reports to this object.
