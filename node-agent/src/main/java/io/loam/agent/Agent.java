@@ -25,6 +25,7 @@ import io.loam.agent.zds.ZdsClient;
 import io.loam.model.dns.NameResolver;
 import io.loam.model.mesh.MeshView;
 import io.loam.protocol.hbone.HboneConfig;
+import io.loam.protocol.hbone.ReceiveBudgets;
 import io.loam.protocol.linux.ProcessMemory;
 import io.loam.protocol.linux.ResourceLimits;
 import io.loam.protocol.tls.HandshakeTerms;
@@ -198,6 +199,7 @@ final class Agent {
                 telemetry,
                 PodDialer.INSTANCE,
                 hbone(config.tunnels()),
+                new ReceiveBudgets(loops.workers(), AgentJvm.RECEIVED_BYTES),
                 network,
                 config.tunnels().responseBaggage());
         var acceptPause = new AcceptPause(registry);

@@ -22,7 +22,7 @@ public final class AgentJvm {
     private static final int TRIM_MILLIS = 10_000;
 
     /// Buffers of all loops; a refused buffer ends a connection, an unlimited one the node.
-    private static final int DIRECT_MIB = 64;
+    private static final int DIRECT_MIB = 80;
 
     /// Has Netty reserve direct memory itself and count it against {@link #DIRECT_MIB}, so that where none is
     /// left it says so at once. Without, each piece comes from the JDK, which then collects garbage and sleeps
@@ -44,6 +44,11 @@ public final class AgentJvm {
     /// attacker who can already read and write the process's memory knows where its classes are, though still
     /// no other address.
     private static final String WHERE_MADE = "-XX:ArchiveRelocationMode=0";
+
+    /// Of these, what peers may have sent that no application has taken (hazard T8): with two workers enough
+    /// for one tunnel of each with a full window. The rest is for what applications send, for records on
+    /// their way through TLS, and for what pooling wastes.
+    static final long RECEIVED_BYTES = (DIRECT_MIB * 3L / 5) << 20;
 
     private AgentJvm() {}
 

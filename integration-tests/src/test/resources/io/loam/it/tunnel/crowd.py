@@ -1,12 +1,21 @@
 """Many connections at once, each with bytes of its own.
 
 Usage: crowd.py serve PORT
+       crowd.py deaf PORT                     takes every connection and reads nothing, until its input ends
+       crowd.py sink PORT                     reads as fast as it can and says nothing, until its input ends
+       crowd.py pour HOST PORT COUNT          sends on COUNT connections until none takes any more for 1.5 s, says so, and
+                                              waits for a line
        crowd.py storm HOST PORT COUNT BYTES   all at once, each sends BYTES and gets them back in order
        crowd.py hold HOST PORT COUNT          opens, says so, waits for a line, asks each again, waits, closes
 """
 import asyncio
 import hashlib
+import inspect
+import os
+import select
+import socket
 import sys
+import threading
 import time
 
 OPENING_AT_ONCE = 256
@@ -25,6 +34,52 @@ async def echo(reader, writer):
 async def serve(port):
     server = await asyncio.start_server(echo, ["0.0.0.0", "::"], int(port), backlog=4096)
     await server.serve_forever()
+
+
+def end_with_input():
+    def wait():
+        sys.stdin.read()
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def deaf(port):
+    end_with_input()
+    listener = socket.create_server(("", int(port)), backlog=4096)
+    kept = []
+    while True:
+        kept.append(listener.accept()[0])
+
+
+def sink(port):
+    def read(connection):
+        buffer = bytearray(1 << 18)
+        with connection:
+            while connection.recv_into(buffer):
+                pass
+
+    end_with_input()
+    listener = socket.create_server(("", int(port)), backlog=4096)
+    while True:
+        threading.Thread(target=read, args=listener.accept()[:1], daemon=True).start()
+
+
+def pour(host, port, count):
+    block = bytes(1 << 16)
+    connections = []
+    for _ in range(int(count)):
+        connections.append(socket.create_connection((host, int(port))))
+        connections[-1].setblocking(False)
+    sent = 0
+    moved = time.monotonic()
+    while time.monotonic() - moved < 1.5:
+        _, ready, _ = select.select([], connections, [], 0.2)
+        for connection in ready:
+            sent += connection.send(block)
+            moved = time.monotonic()
+    print(f"{sent >> 20} MiB taken", flush=True)
+    sys.stdin.readline()
 
 
 async def storm(host, port, count, size):
@@ -92,5 +147,8 @@ async def hold(host, port, count):
     print("closed", flush=True)
 
 
+COMMANDS = {"serve": serve, "deaf": deaf, "sink": sink, "pour": pour, "storm": storm, "hold": hold}
 command, *arguments = sys.argv[1:]
-asyncio.run({"serve": serve, "storm": storm, "hold": hold}[command](*arguments))
+outcome = COMMANDS[command](*arguments)
+if inspect.isawaitable(outcome):
+    asyncio.run(outcome)

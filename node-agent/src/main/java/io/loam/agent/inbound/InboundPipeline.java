@@ -133,7 +133,9 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
             decide();
             var accepted = OriginalAddress.folded(channel.localAddress());
             var tunnel = new InboundTunnel(pod, services, channel, peer.get(), accepted, source);
-            var http2 = HboneServerHandler.create(services.hbone(), tunnel); // frames, windows, GOAWAY on drain
+            var budget = services.budgets().of(channel.eventLoop());
+            // frames, windows, GOAWAY on drain
+            var http2 = HboneServerHandler.create(services.hbone(), budget, tunnel);
             ctx.pipeline().replace("peer", "http2", http2);
             tunnels.add(http2);
             var watch = Objects.requireNonNull(presented, "there was a handshake")

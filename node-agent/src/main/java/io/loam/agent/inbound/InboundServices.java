@@ -6,10 +6,12 @@ import io.loam.agent.pod.Dialer;
 import io.loam.agent.pod.WorkloadWait;
 import io.loam.model.mesh.MeshView;
 import io.loam.protocol.hbone.HboneConfig;
+import io.loam.protocol.hbone.ReceiveBudgets;
 import io.loam.runtime.identity.CertificateSource;
 
 /// What inbound connections of all pods share.
 ///
+/// @param budgets of the loops, shared with the tunnels of outbound connections
 /// @param handshakes one for the whole node
 /// @param network this node's
 /// @param responseBaggage whether answers describe the destination
@@ -21,6 +23,7 @@ public record InboundServices(
         Telemetry telemetry,
         Dialer dialer,
         HboneConfig hbone,
+        ReceiveBudgets budgets,
         HandshakeLimits handshakes,
         String network,
         boolean responseBaggage) {
@@ -32,6 +35,7 @@ public record InboundServices(
             Telemetry telemetry,
             Dialer dialer,
             HboneConfig hbone,
+            ReceiveBudgets budgets,
             String network,
             boolean responseBaggage) {
         this(
@@ -42,6 +46,7 @@ public record InboundServices(
                 telemetry,
                 dialer,
                 hbone,
+                budgets,
                 new HandshakeLimits(),
                 network,
                 responseBaggage);

@@ -21,6 +21,8 @@ import io.loam.model.policy.StringMatch;
 import io.loam.model.workload.Locality;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.HboneConfig;
+import io.loam.protocol.hbone.ReceiveBudget;
+import io.loam.protocol.hbone.ReceiveBudgets;
 import io.loam.protocol.linux.Netns;
 import io.loam.protocol.tls.HandshakeTerms;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
@@ -87,6 +89,9 @@ public final class LoopbackMesh implements AutoCloseable {
     private static final HostLookup NO_HOSTS = (_, host, _) -> {
         throw new IllegalStateException("host: " + host + " (expected: endpoints with addresses only)");
     };
+
+    /// Of both ends, for programs that read all they are sent.
+    private static final long RECEIVED_BYTES = 8 << 20;
 
     private final InetAddress clientAddress;
     private final InetAddress serverAddress;
@@ -165,14 +170,16 @@ public final class LoopbackMesh implements AutoCloseable {
                     .connect(echo);
         };
         var outbound = new OutboundServices(view, workloads, registry, telemetry, dialer, "", random);
-        var inbound = new InboundServices(view, workloads, certificates, registry, telemetry, dialer, hbone, "", true);
+        var budgets = new ReceiveBudgets(loops.workers(), RECEIVED_BYTES);
+        var inbound = new InboundServices(
+                view, workloads, certificates, registry, telemetry, dialer, hbone, budgets, "", true);
         var client = pod("client", sockets);
         var server = pod("server", sockets);
         var workers = loops.workers();
         for (int i = 0; i < workers.size(); i++) {
             // The next loop's, so that the two ends of a tunnel take turns as those of two nodes do.
             var far = listen(workers.get((i + 1) % workers.size()), new InboundPipeline(server, inbound, tunnels));
-            var streams = streams(workers.get(i), far, hbone);
+            var streams = streams(workers.get(i), far, hbone, budgets.of(workers.get(i)));
             entries.add(listen(workers.get(i), new OutboundPipeline(client, outbound, _ -> streams, _ -> NO_HOSTS)));
         }
     }
@@ -185,13 +192,14 @@ public final class LoopbackMesh implements AutoCloseable {
     }
 
     /// A pool as every pod has one per loop; only the peer's port is `far`'s in place of 15008.
-    private StreamSource streams(EventLoop loop, InetSocketAddress far, HboneConfig hbone) {
+    private StreamSource streams(EventLoop loop, InetSocketAddress far, HboneConfig hbone, ReceiveBudget budget) {
         var pool = new TunnelPool(
                 loop,
                 _ -> new EpollSocketChannel(SocketProtocolFamily.INET),
                 ClientTlsSource.of(certificates),
                 poolConfig,
-                hbone);
+                hbone,
+                budget);
         poolEnds.add(() -> loop.execute(pool::close));
         return (key, request, opening) ->
                 pool.open(new TunnelKey(key.source(), key.sourceAddress(), key.destinations(), far), request, opening);

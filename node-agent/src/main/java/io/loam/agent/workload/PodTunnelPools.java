@@ -4,6 +4,7 @@ import io.loam.agent.connections.ConnectionLimits;
 import io.loam.agent.crash.PodMarks;
 import io.loam.agent.pod.LocalPod;
 import io.loam.protocol.hbone.HboneConfig;
+import io.loam.protocol.hbone.ReceiveBudgets;
 import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.loops.EventLoops;
 import io.loam.runtime.tunnel.ClientTlsSource;
@@ -33,14 +34,21 @@ final class PodTunnelPools {
             CertificateSource certificates,
             ConnectionLimits limits,
             TunnelPoolConfig config,
-            HboneConfig hbone) {
+            HboneConfig hbone,
+            ReceiveBudgets budgets) {
         this.pod = pod;
         this.marks = marks;
         this.limits = limits;
         for (var loop : loops.workers()) {
             pools.put(
                     loop,
-                    new TunnelPool(loop, key -> open(key, loop), ClientTlsSource.of(certificates), config, hbone));
+                    new TunnelPool(
+                            loop,
+                            key -> open(key, loop),
+                            ClientTlsSource.of(certificates),
+                            config,
+                            hbone,
+                            budgets.of(loop)));
         }
     }
 

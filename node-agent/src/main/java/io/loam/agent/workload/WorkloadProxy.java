@@ -82,7 +82,8 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
                 services.certificates(),
                 limits(),
                 services.pools(),
-                services.inbound().hbone());
+                services.inbound().hbone(),
+                services.inbound().budgets());
         services.loops().workers().forEach(loop -> hosts.put(loop, new PodHosts(pod, services.hosts(), loop)));
         gate = AcceptGate.of(
                 pod,

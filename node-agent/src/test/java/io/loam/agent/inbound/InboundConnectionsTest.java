@@ -16,6 +16,7 @@ import io.loam.protocol.hbone.ConnectRequest;
 import io.loam.protocol.hbone.ConnectResponse;
 import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.hbone.PendingStream;
+import io.loam.protocol.hbone.ReceiveBudgets;
 import io.loam.protocol.hbone.TunnelStream;
 import io.loam.protocol.tls.HandshakeTerms;
 import io.loam.runtime.identity.CertificateSource;
@@ -67,6 +68,7 @@ class InboundConnectionsTest {
                 node.telemetry,
                 node.dialer,
                 HboneConfig.DEFAULT,
+                new ReceiveBudgets(List.of(), 1),
                 "",
                 false);
     }

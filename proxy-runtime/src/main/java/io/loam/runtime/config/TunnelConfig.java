@@ -6,8 +6,8 @@ import java.time.Duration;
 ///
 /// @param streamWindowBytes (`HTTP2_STREAM_WINDOW_SIZE`), 65535 to 2^31-1. Default 4 MiB: one bandwidth-delay product
 ///     of 10 Gbit/s at 3 ms, rounded up
-/// @param connectionWindowBytes (`HTTP2_CONNECTION_WINDOW_SIZE`), at least the stream window. Default 16 MiB, so that
-///     one stream that nobody reads cannot stop the others
+/// @param connectionWindowBytes (`HTTP2_CONNECTION_WINDOW_SIZE`), at least the stream window: what it may grow to.
+///     Default 16 MiB, so that one stream that nobody reads cannot stop the others
 /// @param frameBytes largest frame we accept (`HTTP2_FRAME_SIZE`), 16384 to 2^24-1. Default 64 KiB
 /// @param streamsPerTunnel (`POOL_MAX_STREAMS_PER_CONNECTION`), at least 1. Default 100
 /// @param unusedRelease how long a pooled tunnel without streams is kept (`POOL_UNUSED_RELEASE_TIMEOUT`). Default 5

@@ -1,6 +1,8 @@
 package io.loam.runtime.metrics;
 
 import com.sun.management.UnixOperatingSystemMXBean;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.util.internal.PlatformDependent;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
@@ -24,7 +26,10 @@ public final class ProcessMetrics {
             gauge(registry, "process_open_fds", "Open descriptors", system::getOpenFileDescriptorCount);
             gauge(registry, "process_max_fds", "Limit of open descriptors", system::getMaxFileDescriptorCount);
         }
-        gauge(registry, "loam_direct_memory_bytes", "Buffers outside the heap", PlatformDependent::usedDirectMemory);
+        gauge(registry, "loam_direct_memory_bytes", "Memory for buffers", PlatformDependent::usedDirectMemory);
+        if (ByteBufAllocator.DEFAULT instanceof PooledByteBufAllocator pool) {
+            gauge(registry, "loam_buffered_bytes", "Of it, what buffers hold", pool::pinnedDirectMemory);
+        }
         gauge(
                 registry,
                 "loam_heap_used_bytes",

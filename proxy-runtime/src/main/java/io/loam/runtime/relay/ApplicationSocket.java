@@ -38,6 +38,9 @@ public final class ApplicationSocket {
     /// resumes.
     private static final WriteBufferWaterMark WRITE_MARKS = new WriteBufferWaterMark(64 << 10, 128 << 10);
 
+    /// The same where nobody is paused by it, and what waits below the mark counts as taken.
+    private static final WriteBufferWaterMark CLOSE_MARKS = new WriteBufferWaterMark(8 << 10, 16 << 10);
+
     /// Below the least time for which a kernel remembers a connection that it translates: a FIN that had to be sent
     /// twice makes 30 s of it, whatever the rules allow half-closed ones (hazard T10).
     private static final int HALF_CLOSED_PROBE_SECONDS = 20;
@@ -156,6 +159,11 @@ public final class ApplicationSocket {
 
     void flush() {
         channel.flush();
+    }
+
+    /// Of what was written, next to nothing waits in this process when {@link #isWritable()} is true.
+    void passOnClosely() {
+        channel.config().setWriteBufferWaterMark(CLOSE_MARKS);
     }
 
     boolean isWritable() {

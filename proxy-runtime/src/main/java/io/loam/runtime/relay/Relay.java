@@ -57,6 +57,7 @@ public final class Relay implements RunningRelay {
     /// Begins to move bytes. Called on the event loop, in the same turn in which the stream opened.
     public void start(TunnelStream newStream) {
         stream = newStream;
+        application.passOnClosely(); // 500 slow programs may not hold 128 KiB each beside their windows (hazard T8)
         application.start(fromApplication);
     }
 

@@ -226,7 +226,10 @@ final class Dial implements Tunnel.Listener {
             made.pipeline()
                     .addLast("tls", handshake) // proves who the peer is
                     .addLast("records", new RecordFiller()) // small frames of one flush become one TLS record
-                    .addLast("hbone", HboneClientHandler.create(parts.hbone(), Dial.this)) // frames, windows, streams
+                    .addLast(
+                            "hbone",
+                            HboneClientHandler.create(
+                                    parts.hbone(), parts.budget(), Dial.this)) // frames, windows, streams
                     .addLast("tail", new Tail()); // the one place a failure of this connection is noticed
         }
     }

@@ -3,6 +3,7 @@ package io.loam.runtime.tunnel;
 import io.loam.protocol.hbone.ConnectRequest;
 import io.loam.protocol.hbone.HboneConfig;
 import io.loam.protocol.hbone.PendingConnect;
+import io.loam.protocol.hbone.ReceiveBudget;
 import io.netty.channel.EventLoop;
 import java.util.HashMap;
 import java.util.List;
@@ -22,9 +23,21 @@ public final class TunnelPool implements StreamSource, AutoCloseable {
 
     /// @param loop owns the pool and every tunnel in it; all methods are called on it
     /// @param hbone what the tunnels tell their peers
+    /// @param budget of the loop
+    public TunnelPool(
+            EventLoop loop,
+            TunnelSockets sockets,
+            ClientTlsSource tls,
+            TunnelPoolConfig config,
+            HboneConfig hbone,
+            ReceiveBudget budget) {
+        this.parts = new PoolParts(loop, sockets, tls, config, hbone, budget);
+    }
+
+    /// Where nobody else has tunnels on the loop.
     public TunnelPool(
             EventLoop loop, TunnelSockets sockets, ClientTlsSource tls, TunnelPoolConfig config, HboneConfig hbone) {
-        this.parts = new PoolParts(loop, sockets, tls, config, hbone);
+        this(loop, sockets, tls, config, hbone, ReceiveBudget.unlimited());
     }
 
     /// On a tunnel that has room or on a new one.

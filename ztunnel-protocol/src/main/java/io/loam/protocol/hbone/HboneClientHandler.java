@@ -27,8 +27,9 @@ public final class HboneClientHandler extends TunnelHandler implements Tunnel {
             Http2ConnectionEncoder encoder,
             Http2Settings settings,
             HboneConfig config,
+            ReceiveBudget budget,
             Tunnel.Listener listener) {
-        super(decoder, encoder, settings, config);
+        super(decoder, encoder, settings, config, budget);
         this.listener = listener;
     }
 
@@ -37,9 +38,15 @@ public final class HboneClientHandler extends TunnelHandler implements Tunnel {
     }
 
     public static HboneClientHandler create(HboneConfig config, Tunnel.Listener listener) {
+        return create(config, ReceiveBudget.unlimited(), listener);
+    }
+
+    /// @param budget of the event loop on which the tunnel will be
+    public static HboneClientHandler create(HboneConfig config, ReceiveBudget budget, Tunnel.Listener listener) {
         return HboneCodecBuilder.client(
                 config,
-                (decoder, encoder, settings) -> new HboneClientHandler(decoder, encoder, settings, config, listener));
+                (decoder, encoder, settings) ->
+                        new HboneClientHandler(decoder, encoder, settings, config, budget, listener));
     }
 
     @Override

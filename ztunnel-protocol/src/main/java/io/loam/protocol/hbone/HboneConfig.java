@@ -6,8 +6,9 @@ import java.time.Duration;
 ///
 /// @param streamWindowBytes what a peer may send on one stream before we credit it; 64 KiB to 1 GiB. Default 4
 ///     MiB: one bandwidth-delay product of 10 Gbit/s at 3 ms, rounded up.
-/// @param connectionWindowBytes the same for all streams together; at least the stream window. Default 16 MiB,
-///     four times the stream window, so that one stream that nobody reads cannot stop the others (hazard T7).
+/// @param connectionWindowBytes the most that the same for all streams together may grow to (ConnectionWindow); at
+///     least the stream window. Default 16 MiB, four times the stream window, so that one stream that nobody reads
+///     cannot stop the others (hazard T7).
 /// @param maxFrameBytes largest frame we take; 16 KiB to 1 MiB. Default 64 KiB: four times fewer headers than
 ///     the smallest legal limit, yet not so large that a frame waits long for its last byte.
 /// @param maxConcurrentStreams what our server allows a peer; 1 or more. Default 200, as ztunnel.

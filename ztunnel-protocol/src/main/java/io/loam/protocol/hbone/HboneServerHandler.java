@@ -44,8 +44,9 @@ public final class HboneServerHandler extends TunnelHandler {
             Http2ConnectionEncoder encoder,
             Http2Settings settings,
             HboneConfig config,
+            ReceiveBudget budget,
             ConnectHandler connects) {
-        super(decoder, encoder, settings, config);
+        super(decoder, encoder, settings, config, budget);
         this.connects = connects;
     }
 
@@ -54,9 +55,15 @@ public final class HboneServerHandler extends TunnelHandler {
     }
 
     public static HboneServerHandler create(HboneConfig config, ConnectHandler connects) {
+        return create(config, ReceiveBudget.unlimited(), connects);
+    }
+
+    /// @param budget of the event loop on which the tunnel will be
+    public static HboneServerHandler create(HboneConfig config, ReceiveBudget budget, ConnectHandler connects) {
         return HboneCodecBuilder.server(
                 config,
-                (decoder, encoder, settings) -> new HboneServerHandler(decoder, encoder, settings, config, connects));
+                (decoder, encoder, settings) ->
+                        new HboneServerHandler(decoder, encoder, settings, config, budget, connects));
     }
 
     @Override

@@ -39,7 +39,7 @@ import org.jspecify.annotations.Nullable;
 /// delivered
 /// as it arrives ({@link FrameFeed}): between the two sockets only TLS copies.
 /// - Bytes we receive are not credited until the application took them. The codec sends WINDOW_UPDATE when half a
-///   window is due, never per read.
+///   window is due, never per read. How large the window of the whole connection is says {@link ConnectionWindow}.
 /// - A stream is told of the end of a wake-up only if it got bytes in it. Those streams form a list through a field
 ///   of their own, so that nothing is allocated.
 ///
@@ -72,6 +72,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
     private final Http2Connection.PropertyKey streamKey;
     private final HboneConfig config;
     private final FrameFeed feed;
+    private final ConnectionWindow window;
     private final DataQueue carrier = new DataQueue(this, null);
     private final Runnable flushTask = this::flushNow;
     private final RecentResets recentResets = new RecentResets();
@@ -88,7 +89,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
     private long queuedBytes;
     private long windowUpdatesLeft = FREE_WINDOW_UPDATES;
     private boolean pingOutstanding;
-    private boolean windowRaised;
+    private boolean opened;
     private boolean flushScheduled;
     private boolean draining;
 
@@ -96,9 +97,11 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
             Http2ConnectionDecoder decoder,
             Http2ConnectionEncoder encoder,
             Http2Settings settings,
-            HboneConfig config) {
+            HboneConfig config,
+            ReceiveBudget budget) {
         super(decoder, encoder, settings, true, true);
         this.config = config;
+        this.window = new ConnectionWindow(connection(), config.connectionWindowBytes(), budget, () -> now(context()));
         this.streamKey = connection().newKey();
         this.feed = new FrameFeed(connection().isServer(), config.maxFrameBytes(), new Codec());
         decoder.frameListener(new Frames());
@@ -288,6 +291,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
         }
         try {
             if (connection().local().flowController().consumeBytes(stream, bytes)) {
+                window.onAnnounced();
                 flushThisTurn();
             }
         } catch (Http2Exception e) {
@@ -375,25 +379,21 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
         pingFrames = new EventBudget(MAX_CONTROL_FRAMES, CONTROL_FRAMES_WINDOW_SECONDS, now);
         priorityFrames = new EventBudget(MAX_CONTROL_FRAMES, CONTROL_FRAMES_WINDOW_SECONDS, now);
         super.handlerAdded(ctx);
-        raiseConnectionWindow(ctx);
+        openConnection(ctx);
     }
 
     @Override
     public void channelActive(ChannelHandlerContext ctx) throws Exception {
         super.channelActive(ctx);
-        raiseConnectionWindow(ctx);
+        openConnection(ctx);
     }
 
-    /// SETTINGS raise the windows of streams only; the connection's has to be raised by a WINDOW_UPDATE (RFC 9113,
-    /// 6.9.2).
-    private void raiseConnectionWindow(ChannelHandlerContext ctx) throws Http2Exception {
-        if (windowRaised || !ctx.channel().isActive()) {
+    private void openConnection(ChannelHandlerContext ctx) {
+        if (opened || !ctx.channel().isActive()) {
             return;
         }
-        windowRaised = true;
-        var flow = connection().local().flowController();
-        var whole = connection().connectionStream();
-        flow.incrementWindowSize(whole, config.connectionWindowBytes() - flow.initialWindowSize(whole));
+        opened = true;
+        window.open();
         ctx.flush();
         lastHeardNanos = now(ctx);
         checkPeerIn(ctx, config.quietBeforePing().toNanos());
@@ -412,6 +412,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
             }
             stream = next;
         }
+        window.onReadComplete();
         super.channelReadComplete(ctx);
     }
 
@@ -420,6 +421,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
         if (keepalive != null) {
             keepalive.cancel(false);
         }
+        window.close();
         super.channelInactive(ctx); // closes the streams, see StreamStates
         markDraining();
     }
@@ -525,6 +527,7 @@ abstract sealed class TunnelHandler extends Http2ConnectionHandler permits Hbone
         long quiet = now - lastHeardNanos;
         long askAfter = config.quietBeforePing().toNanos();
         long deadAfter = config.pingTimeout().toNanos();
+        window.onSecondsPassed();
         if (lastHeardNanos - askedNanos >= 0) {
             pingOutstanding = false; // whatever was heard is as good as the answer
         }

@@ -46,8 +46,7 @@ class HboneServerHandlerTest {
 
     @Test
     void announcesItsLimitsFirst() {
-        assertThat(peer.seen)
-                .startsWith("SETTINGS streams=200 window=4194304 frame=65536 list=16384", "WINDOW 0 16711681");
+        assertThat(peer.seen).startsWith("SETTINGS streams=200 window=4194304 frame=65536 list=16384");
     }
 
     @Test
@@ -215,7 +214,7 @@ class HboneServerHandlerTest {
     void creditsHalfAWindowAtATime() {
         peer.connect(1);
         var accepted = accept(0);
-        var chunk = "x".repeat(16_384);
+        var chunk = "x".repeat(8_192);
         int chunks = (2 << 20) / chunk.length() + 1;
         for (int i = 0; i < chunks; i++) {
             peer.data(1, chunk, false);
