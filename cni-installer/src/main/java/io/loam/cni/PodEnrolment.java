@@ -28,7 +28,9 @@ import org.slf4j.LoggerFactory;
 ///
 /// In: rules, namespace to the proxy and its ack, probe addresses; what fails is repeated with growing pauses until it
 /// works or the pod leaves. Out: redirection stops, the proxies are told, and when the last redirected connection has
-/// ended nothing remains in the pod. A pod whose namespace path has gone needs no cleaning.
+/// ended nothing remains in the pod. A pod whose namespace path has gone needs no cleaning, nor has one whose path
+/// leads
+/// to another namespace by now: a pod that was made anew under the same name, and its rules are its own.
 final class PodEnrolment implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(PodEnrolment.class);
 
@@ -47,6 +49,9 @@ final class PodEnrolment implements Runnable {
     private final PodRedirection redirection;
     private final boolean dnsCapture;
     private final boolean ipv6;
+
+    /// Open from the first look to the end, so that no later namespace has its inode. Of the enrolment's thread.
+    private @Nullable Netns namespace;
 
     private final CompletableFuture<Void> enrolled = new CompletableFuture<>();
     private final CompletableFuture<Void> left = new CompletableFuture<>();
@@ -149,6 +154,7 @@ final class PodEnrolment implements Runnable {
                 predecessor.ended.get();
                 removeFormerAddresses(predecessor.pod);
             }
+            lookForNamespace();
             enrolUntilWithdrawn();
             enrolled.completeExceptionally(new IOException("pod " + pod.uid() + " left before it was enrolled"));
             if (!isSuperseded()) {
@@ -164,7 +170,31 @@ final class PodEnrolment implements Runnable {
         } finally {
             enrolled.completeExceptionally(new IOException("the enrolment of pod " + pod.uid() + " has ended"));
             left.complete(null);
+            if (namespace != null) {
+                namespace.close();
+            }
             ended.complete(null);
+        }
+    }
+
+    /// Missing where a pod is announced before its namespace is made: {@link #enrolOnce} needs it.
+    private void lookForNamespace() {
+        try {
+            namespace = Netns.open(pod.netns());
+        } catch (IOException e) {
+            LOG.debug("uid={} has no namespace yet: {}", pod.uid(), e.getMessage());
+        }
+    }
+
+    /// Whether the pod's path leads to its namespace still.
+    private boolean isThere() {
+        if (namespace == null) {
+            return false;
+        }
+        try {
+            return Files.getAttribute(pod.netns(), "unix:ino").equals(namespace.inode());
+        } catch (IOException _) {
+            return false; // the path has gone
         }
     }
 
@@ -203,6 +233,9 @@ final class PodEnrolment implements Runnable {
     }
 
     private void enrolOnce() throws IOException, InterruptedException {
+        if (namespace == null) {
+            namespace = Netns.open(pod.netns());
+        }
         var rules = rules();
         if (pod.running()) {
             offer();
@@ -233,12 +266,12 @@ final class PodEnrolment implements Runnable {
 
     private void leave() throws InterruptedException {
         var pause = FIRST_PAUSE;
-        while (Files.exists(pod.netns())) {
+        while (isThere()) {
             try {
                 redirection.leave(leavingRules());
                 break;
             } catch (CommandException e) {
-                if (!Files.exists(pod.netns())) {
+                if (!isThere()) {
                     break; // it went while we were at it
                 }
                 LOG.warn("uid={} cannot stop redirection, trying again: {}", pod.uid(), e.getMessage());
@@ -266,14 +299,14 @@ final class PodEnrolment implements Runnable {
     }
 
     private void removeWhenUnused() throws InterruptedException {
-        while (!isSuperseded() && Files.exists(pod.netns())) {
-            try (var netns = Netns.open(pod.netns())) {
-                if (!connections.any(netns)) {
+        while (!isSuperseded() && namespace != null && isThere()) {
+            try {
+                if (!connections.any(namespace)) {
                     removeUnlessSuperseded();
                     return;
                 }
             } catch (IOException e) {
-                if (Files.exists(pod.netns())) {
+                if (isThere()) {
                     LOG.warn("uid={} cannot take the last rules away, trying again: {}", pod.uid(), e.getMessage());
                 }
             }

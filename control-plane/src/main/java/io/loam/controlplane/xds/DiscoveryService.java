@@ -1,6 +1,7 @@
 package io.loam.controlplane.xds;
 
 import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import io.loam.protocol.proto.discovery.AggregatedDiscoveryServiceGrpc;
 import io.loam.protocol.proto.discovery.DeltaDiscoveryRequest;
@@ -79,6 +80,8 @@ public final class DiscoveryService extends AggregatedDiscoveryServiceGrpc.Aggre
                     Status.RESOURCE_EXHAUSTED.withDescription("too many proxies"),
                     "account " + account + ": already " + maxStreams + " streams");
         }
+        // Without a handler of ours gRPC throws at whoever sends to a proxy that has just gone; onError tells us of it.
+        ((ServerCallStreamObserver<DeltaDiscoveryResponse>) responses).setOnCancelHandler(() -> {});
         var stream = new ProxyStream(publication, gate, caller, clock.instant(), responses);
         publication.add(stream);
         return stream;

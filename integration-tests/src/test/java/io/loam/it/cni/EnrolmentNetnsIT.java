@@ -77,6 +77,27 @@ class EnrolmentNetnsIT {
         }
     }
 
+    /// A pod of the same name may get the path of the one before while that one's last connection is waited for.
+    @Test
+    void aPodThatIsMadeAnewKeepsItsRules() throws Exception {
+        try (var bench = new PodBench();
+                var enroller = start(bench);
+                var _ = new StandInProxy(socket());
+                var _ = bench.inPod(() -> new EchoServer("outbound-proxy", 15001))) {
+            enrol(enroller, pod(bench, true));
+            try (var client = bench.inPod(() -> new LineClient(PodBench.NEIGHBOUR_V4, 7000))) {
+                assertThat(client.ask("one")).isEqualTo("outbound-proxy one");
+                enroller.withdraw("u1").toCompletableFuture().get(10, TimeUnit.SECONDS);
+
+                bench.remakePod();
+                enrol(enroller, pod("u2", bench, true));
+
+                LockSupport.parkNanos(Duration.ofMillis(1200).toNanos()); // two looks of the watcher
+                assertThat(bench.podRuleset()).contains("redirect to :15001", "redirect to :15006");
+            }
+        }
+    }
+
     @Test
     void aPodThatStartsIsCapturedBeforeAnyProxyKnowsIt() throws Exception {
         try (var bench = new PodBench();
@@ -253,8 +274,12 @@ class EnrolmentNetnsIT {
     }
 
     private static EnrolledPod pod(PodBench bench, boolean running) throws Exception {
+        return pod("u1", bench, running);
+    }
+
+    private static EnrolledPod pod(String uid, PodBench bench, boolean running) throws Exception {
         return new EnrolledPod(
-                "u1",
+                uid,
                 "cart-1",
                 "shop",
                 "cart",

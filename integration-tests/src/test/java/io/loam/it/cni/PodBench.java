@@ -101,6 +101,13 @@ final class PodBench implements AutoCloseable {
         run(host, "ip netns del " + id + "-pod");
     }
 
+    /// As {@link #deletePod}, and then makes one of the same name, which has no link.
+    void remakePod() throws CommandException {
+        deletePod();
+        run(host, "ip netns add " + id + "-pod");
+        run(host, "ip -n " + id + "-pod link set lo up");
+    }
+
     static String run(Commands where, String command) throws CommandException {
         return where.run(Arrays.asList(command.split(" ")));
     }
