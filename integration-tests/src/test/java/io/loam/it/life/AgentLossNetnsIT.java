@@ -168,8 +168,11 @@ final class AgentLossNetnsIT {
 
             await("the agents to serve again", RESTART, () -> isServed(CALLER));
             long served = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - killed);
+            await(
+                    "the self-test of an agent with a mesh from disk",
+                    RESTART,
+                    () -> readiness("two").startsWith("ready\nmesh from disk, as of "));
             var said = readiness("two");
-            assertThat(said).startsWith("ready\nmesh from disk, as of ");
             assertThat(isServed("shop/" + BARRED)).isFalse();
             assertThat(log.await(line -> "POLICY_DENIED".equals(line.get("code")))
                             .get("error"))
