@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 final class EndsOfConnectionsNetnsIT {
     private static final String CLIENT = "mesh/client";
     private static final int MIB = 1 << 20;
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
 
     /// Hazard T10 asks for 10,000; that took 37 s on two busy cores.
     private static final int BULKS = Integer.getInteger("loam.it.t10.bulks", 600);
@@ -113,6 +115,21 @@ final class EndsOfConnectionsNetnsIT {
                 System.out.println("hazard T10: pause of " + PAUSE_SECONDS + " s after FIN: " + call.get());
             }
         }
+    }
+
+    /// Hazard P1: an agent that ends says GOAWAY twice (RFC 9113, 6.8). Between the two its peers may open
+    /// streams, so a tunnel without a stream is no reason to be gone before the second one.
+    @Test
+    void anAgentThatDrainsServesATunnelUntilItsPeerWasTold() throws Exception {
+        try (var peer = new HostilePeer(mesh);
+                var tunnel = peer.open(true)) {
+            var agent = mesh.lab().agent("nb");
+            agent.destroy();
+            assertThat(tunnel.goAwayWithin(PATIENCE)).isEqualTo(Integer.MAX_VALUE);
+            assertThat(tunnel.goAwayWithin(PATIENCE)).isZero();
+            agent.onExit().get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+        }
+        mesh.lab().awaitReady(PATIENCE);
     }
 
     private record HalfClosed(String from, String to) {

@@ -17,6 +17,7 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.handler.codec.http2.Http2CodecUtil;
 import io.netty.handler.ssl.SslHandler;
 import java.io.IOException;
@@ -26,7 +27,10 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Set;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// A peer with a good certificate (of the client's account, in `plain/outsider`, which nobody captures) that writes
 /// whatever bytes it likes into its tunnels to `mesh/server`.
@@ -36,10 +40,13 @@ final class HostilePeer implements AutoCloseable {
     static final int RST_STREAM = 3;
     static final int SETTINGS = 4;
     static final int PING = 6;
+    static final int GOAWAY = 7;
     static final int WINDOW_UPDATE = 8;
     static final int END_HEADERS = 4;
 
     private static final int HIGH_WATER_BYTES = 256 << 10;
+    private static final int FRAME_HEADER_BYTES = 9;
+    private static final int MOST_FRAME_BYTES = 1 << 20;
 
     private final MultiThreadIoEventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final TunnelLab mesh;
@@ -64,6 +71,7 @@ final class HostilePeer implements AutoCloseable {
     /// @param reads whether the peer reads what the server says once the handshake is done
     Attack open(boolean reads) throws InterruptedException {
         var expected = Set.of(new SpiffeId("cluster.local", "mesh", "server"));
+        var goAways = new LinkedBlockingQueue<Integer>();
         var channel = new Bootstrap()
                 .group(group)
                 .channelFactory(this::socket)
@@ -73,7 +81,11 @@ final class HostilePeer implements AutoCloseable {
                 .handler(new ChannelInitializer<EpollSocketChannel>() {
                     @Override
                     protected void initChannel(EpollSocketChannel ch) {
-                        ch.pipeline().addLast(tls.newClientHandler(ch.alloc(), expected), new Deaf());
+                        ch.pipeline()
+                                .addLast(
+                                        tls.newClientHandler(ch.alloc(), expected),
+                                        new LengthFieldBasedFrameDecoder(MOST_FRAME_BYTES, 0, 3, 6, 0),
+                                        new Deaf(goAways));
                     }
                 })
                 .connect(server)
@@ -81,7 +93,7 @@ final class HostilePeer implements AutoCloseable {
                 .channel();
         channel.pipeline().get(SslHandler.class).handshakeFuture().sync();
         channel.config().setAutoRead(reads);
-        var attack = new Attack(channel);
+        var attack = new Attack(channel, goAways);
         attack.write(Http2CodecUtil.connectionPrefaceBuf().copy());
         attack.write(frame(SETTINGS, 0, 0, Unpooled.EMPTY_BUFFER));
         return attack;
@@ -126,9 +138,16 @@ final class HostilePeer implements AutoCloseable {
     /// One tunnel of the peer.
     static final class Attack implements AutoCloseable {
         private final Channel channel;
+        private final BlockingQueue<Integer> goAways;
 
-        private Attack(Channel channel) {
+        private Attack(Channel channel, BlockingQueue<Integer> goAways) {
             this.channel = channel;
+            this.goAways = goAways;
+        }
+
+        /// @return the last stream that the server's next GOAWAY speaks for, null if none came in time
+        @Nullable Integer goAwayWithin(Duration time) throws InterruptedException {
+            return goAways.poll(time.toMillis(), TimeUnit.MILLISECONDS);
         }
 
         /// As fast as the socket takes it.
@@ -159,11 +178,21 @@ final class HostilePeer implements AutoCloseable {
         }
     }
 
-    /// Takes no notice of the server.
+    /// Answers the server nothing, not even a PING.
     private static final class Deaf extends ChannelInboundHandlerAdapter {
+        private final BlockingQueue<Integer> goAways;
+
+        Deaf(BlockingQueue<Integer> goAways) {
+            this.goAways = goAways;
+        }
+
         @Override
         public void channelRead(ChannelHandlerContext ctx, Object message) {
-            ((ByteBuf) message).release();
+            var frame = (ByteBuf) message;
+            if (frame.getByte(3) == GOAWAY) {
+                goAways.add(frame.getInt(FRAME_HEADER_BYTES));
+            }
+            frame.release();
         }
 
         @Override

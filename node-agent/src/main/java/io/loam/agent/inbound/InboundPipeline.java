@@ -55,6 +55,7 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
             return;
         }
         pod.retain();
+        tunnels.enter();
         var _ = channel.closeFuture().addListener(_ -> admission.leave());
         channel.pipeline().addLast("tail", new TunnelTail(services.telemetry())); // notices every failure
         pod.sockets().tunnel(channel);
@@ -180,6 +181,7 @@ public final class InboundPipeline extends ChannelInitializer<EpollSocketChannel
         private void leave() {
             decide();
             services.registry().limits().giveSocket(pod);
+            tunnels.leave();
             pod.release();
         }
     }

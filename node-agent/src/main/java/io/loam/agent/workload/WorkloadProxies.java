@@ -215,6 +215,11 @@ public final class WorkloadProxies implements PodLifecycle {
         active.values().forEach(RunningProxy::drain);
     }
 
+    /// Whether a peer has a tunnel to one of the pods: until it has taken notice of the drain it may open streams.
+    public synchronized boolean haveTunnels() {
+        return active.values().stream().anyMatch(RunningProxy::hasTunnels);
+    }
+
     /// New connections of a pod get new tunnels; those that are open stay where they are. Not for event loops.
     ///
     /// @param name `namespace/name`
@@ -271,6 +276,9 @@ public final class WorkloadProxies implements PodLifecycle {
         /// The process ends: nothing new is accepted; what was accepted gets what it needs. Does nothing the second
         /// time.
         void drain();
+
+        /// Whether peers have tunnels to the pod, or are about to.
+        boolean hasTunnels();
 
         /// The pod leaves: nothing new is accepted, running connections go on. Does nothing the second time.
         void stop();

@@ -272,6 +272,11 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     }
 
     @Override
+    public boolean hasTunnels() {
+        return tunnels.any();
+    }
+
+    @Override
     public void stop() {
         if (stopped) {
             return;

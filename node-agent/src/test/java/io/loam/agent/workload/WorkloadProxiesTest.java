@@ -325,6 +325,11 @@ class WorkloadProxiesTest {
             }
 
             @Override
+            public boolean hasTunnels() {
+                return false;
+            }
+
+            @Override
             public void stop() {
                 events.add("stop " + pod.uid());
                 pod.release();
