@@ -146,7 +146,8 @@ final class HostilePeer implements AutoCloseable {
         }
 
         /// @return the last stream that the server's next GOAWAY speaks for, null if none came in time
-        @Nullable Integer goAwayWithin(Duration time) throws InterruptedException {
+        @Nullable
+        Integer goAwayWithin(Duration time) throws InterruptedException {
             return goAways.poll(time.toMillis(), TimeUnit.MILLISECONDS);
         }
 
