@@ -56,7 +56,7 @@ record BenchPlan(
             1,
             List.of(10_000),
             2 * GIGABYTE,
-            Duration.ofSeconds(10),
+            Duration.ofSeconds(5),
             1,
             Duration.ofSeconds(3));
 
