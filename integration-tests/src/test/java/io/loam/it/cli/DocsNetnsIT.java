@@ -50,7 +50,8 @@ final class DocsNetnsIT {
 
     private static final Path DOCS = TOP.resolve("docs");
     private static final boolean RECORD = Boolean.getBoolean("loam.docs.record");
-    private static final Duration PATIENCE = Duration.ofMinutes(1);
+    /// More than the lab's own longest limits: 30 s for a pod's programs to end, a minute for a command.
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final Duration POLL = Duration.ofMillis(50);
     private static final long COMMAND_SECONDS = 120;
     private static final Pattern FENCE = Pattern.compile("(?ms)^```(\\S*)(?: ([^\\n]*))?\\n(.*?)^```$");
@@ -198,7 +199,27 @@ final class DocsNetnsIT {
         while (!expected.matcher(printed).matches() && System.nanoTime() - deadline < 0) {
             printed = run(step.command(), directory);
         }
-        assertThat(printed).as("docs/%s: $ %s", page, step.command()).matches(expected);
+        assertThat(printed)
+                .as(() -> "docs/%s: $ %s%s".formatted(page, step.command(), labLog()))
+                .matches(expected);
+    }
+
+    /// The end of what the running labs logged, for whoever looks for the reason.
+    private static String labLog() {
+        var text = new StringBuilder();
+        for (var lab : List.of(SHARED_LAB, LAB_OF_A_PAGE)) {
+            var log = LabDirectory.OF_THIS_MACHINE.log(lab);
+            try {
+                var lines = Files.readAllLines(log);
+                text.append("\nlast lines of ").append(log).append(":\n");
+                lines.stream()
+                        .skip(Math.max(0, lines.size() - 60))
+                        .forEach(line -> text.append(line).append('\n'));
+            } catch (IOException e) {
+                text.append("\nno ").append(log).append(": ").append(e);
+            }
+        }
+        return text.toString();
     }
 
     private static String run(String command, Path directory) throws IOException, InterruptedException {
