@@ -100,7 +100,7 @@ final class CertificateService extends IstioCertificateServiceGrpc.IstioCertific
         } catch (RequestRefusedException e) {
             var status = Status.INVALID_ARGUMENT.withDescription(e.getMessage());
             refuse(responses, status, caller, "BAD_REQUEST", identity + ": " + e.getMessage());
-        } catch (RuntimeException e) { // ends this request only
+        } catch (RuntimeException | Error e) { // ends this request only
             refused.increment();
             LOG.error("certificate not issued: identity={} caller={}", identity, caller, e);
             responses.onError(

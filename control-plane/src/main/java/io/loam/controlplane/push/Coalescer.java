@@ -74,7 +74,7 @@ public final class Coalescer<T> implements AutoCloseable {
         for (var value = next(); value != null; value = next()) {
             try {
                 worker.accept(value);
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 LOG.error("{}: a change could not be worked in, what was in force stays", thread.getName(), e);
             }
         }

@@ -124,7 +124,7 @@ public final class DirectorySource implements AutoCloseable {
         try {
             read();
             listener.accept(current);
-        } catch (RuntimeException e) { // a bug must not end the watch: the next change is read again
+        } catch (RuntimeException | Error e) { // a bug must not end the watch: the next change is read again
             LOG.error("source={} a change could not be worked in, what was in force stays", paths, e);
         }
     }

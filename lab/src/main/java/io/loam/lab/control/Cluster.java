@@ -161,7 +161,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
                 }
             } catch (InterruptedException _) {
                 return; // closed
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 LOG.error("the lab could not act on a change and goes on with the next one", e);
             }
         }
@@ -290,7 +290,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
                 var sandbox =
                         PodSandbox.create(record.directory, LabName.netnsPath(netns), facts, LabAddresses.DNS_IPV4);
                 post(() -> connected(record, sandbox));
-            } catch (IOException | RuntimeException e) {
+            } catch (IOException | RuntimeException | Error e) {
                 LOG.error("pod={} cannot be set up, tried again in {} s", record.name(), RETRY_AFTER.toSeconds(), e);
                 post(() -> {
                     record.status = new PodStatus(Phase.PENDING, false, String.valueOf(e.getMessage()), List.of());
@@ -443,7 +443,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
                     .toCompletableFuture()
                     .orTimeout(5, TimeUnit.SECONDS)
                     .join();
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             LOG.warn("pod={} did not end in order: {}", record.name(), e.toString());
         }
         long withdrawn = System.nanoTime();
@@ -452,7 +452,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
                 network.detach(record.link);
             }
             deleteDirectory(record);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             LOG.warn("pod={} left something behind: {}", record.name(), e.toString());
         }
         LOG.info(

@@ -57,7 +57,7 @@ final class LatestState implements AutoCloseable {
                 try {
                     task.apply(offer.state);
                     applied = offer.number;
-                } catch (IOException | RuntimeException e) {
+                } catch (IOException | RuntimeException | Error e) {
                     LOG.error("{}: not applied, tried again in {} s", name, RETRY_AFTER.toSeconds(), e);
                     Thread.sleep(RETRY_AFTER);
                     offered.release();
