@@ -7,9 +7,12 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
@@ -73,11 +76,43 @@ final class AuthorityStore {
     private static final int LEAST_RSA_BITS = 2048;
 
     private final Path directory;
+    private final boolean makes;
     private final InstantSource clock;
 
-    AuthorityStore(Path directory, InstantSource clock) {
+    /// @param makes whether this process may write keys and certificates: those that somebody plugged in are only read
+    AuthorityStore(Path directory, boolean makes, InstantSource clock) {
         this.directory = directory;
+        this.makes = makes;
         this.clock = clock;
+    }
+
+    Path rootFile() {
+        return file(ROOT_CERT);
+    }
+
+    Path signerFile() {
+        return file(CA_CERT);
+    }
+
+    /// Changes when one of the files is written, replaced, added or removed; links are followed, since Kubernetes
+    /// swaps one.
+    List<FileStamp> stamps() throws IOException {
+        var stamps = new ArrayList<FileStamp>();
+        for (var name : List.of(CA_CERT, CA_KEY, CERT_CHAIN, ROOT_CERT)) {
+            stamps.add(FileStamp.of(file(name)));
+        }
+        return stamps;
+    }
+
+    record FileStamp(@Nullable Object key, long bytes, FileTime written) {
+        static FileStamp of(Path file) throws IOException {
+            try {
+                var attributes = Files.readAttributes(file, BasicFileAttributes.class);
+                return new FileStamp(attributes.fileKey(), attributes.size(), attributes.lastModifiedTime());
+            } catch (NoSuchFileException _) {
+                return new FileStamp(null, -1, FileTime.fromMillis(0));
+            }
+        }
     }
 
     Issuer openOrCreate() throws AuthorityException {
@@ -92,8 +127,7 @@ final class AuthorityStore {
                 return open();
             }
         } catch (IOException e) {
-            throw new AuthorityException(
-                    directory + ": " + e.getMessage() + " (expected: a directory to store keys)", e);
+            throw new AuthorityException(directory, e.getMessage() + " (expected: a directory to store keys)", e);
         }
     }
 
@@ -109,15 +143,14 @@ final class AuthorityStore {
         for (var root : roots) {
             requireAuthority(ROOT_CERT, root);
         }
-        var issuer = new Issuer(key, certificate, intermediates(certificate, chain, roots), roots);
-        LOG.info("ca directory={} {}", directory, issuer);
-        return issuer;
+        return issuer(key, certificate, chain, roots);
     }
 
     /// Whether the intermediate ends soon and its root's key is here to make another.
     boolean renewalDue(Issuer issuer, Instant now) {
         var end = issuer.certificate().getNotAfter().toInstant();
-        return now.isAfter(end.minus(RENEW_INTERMEDIATE_BEFORE_END))
+        return makes
+                && now.isAfter(end.minus(RENEW_INTERMEDIATE_BEFORE_END))
                 && Files.exists(directory.resolve(ROOT_KEY))
                 && issuer.roots().getFirst().getNotAfter().toInstant().isAfter(end);
     }
@@ -129,7 +162,7 @@ final class AuthorityStore {
             writeIntermediate(key(ROOT_KEY), root);
             return open();
         } catch (IOException e) {
-            throw new AuthorityException(directory + ": " + e.getMessage(), e);
+            throw new AuthorityException(directory, String.valueOf(e.getMessage()), e);
         }
     }
 
@@ -221,14 +254,14 @@ final class AuthorityStore {
     }
 
     private X509Certificate signer() throws AuthorityException {
-        if (Files.exists(directory.resolve(ROOT_KEY))) { // of our own making, not plugged in
+        if (makes && Files.exists(directory.resolve(ROOT_KEY))) { // of our own making, not plugged in
             try {
                 var besideKey = Pem.certificates(read(CA_KEY));
                 if (!besideKey.isEmpty()) {
                     return besideKey.getFirst();
                 }
             } catch (GeneralSecurityException e) {
-                throw new AuthorityException(path(CA_KEY) + ": " + e.getMessage() + " (expected: PEM)", e);
+                throw new AuthorityException(file(CA_KEY), e.getMessage() + " (expected: PEM)", e);
             }
         }
         return certificates(CA_CERT).getFirst();
@@ -238,7 +271,7 @@ final class AuthorityStore {
         try {
             return Pem.certificates(read(CERT_CHAIN));
         } catch (GeneralSecurityException e) {
-            throw new AuthorityException(path(CERT_CHAIN) + ": " + e.getMessage() + " (expected: PEM certificates)", e);
+            throw new AuthorityException(file(CERT_CHAIN), e.getMessage() + " (expected: PEM certificates)", e);
         }
     }
 
@@ -246,19 +279,18 @@ final class AuthorityStore {
         try {
             var certificates = Pem.certificates(read(file));
             if (certificates.isEmpty()) {
-                throw new AuthorityException(path(file) + ": no certificate (expected: a PEM block CERTIFICATE)");
+                throw new AuthorityException(file(file), "no certificate (expected: a PEM block CERTIFICATE)");
             }
             return certificates;
         } catch (GeneralSecurityException e) {
-            throw new AuthorityException(path(file) + ": " + e.getMessage() + " (expected: PEM certificates)", e);
+            throw new AuthorityException(file(file), e.getMessage() + " (expected: PEM certificates)", e);
         }
     }
 
     private PrivateKey key(String file) throws AuthorityException {
         var key = readKey(file);
         if (!key.getAlgorithm().equals("EC") && !key.getAlgorithm().equals("RSA")) {
-            throw new AuthorityException(
-                    path(file) + ": a key of type " + key.getAlgorithm() + " (expected: EC or RSA)");
+            throw new AuthorityException(file(file), "a key of type " + key.getAlgorithm() + " (expected: EC or RSA)");
         }
         return key;
     }
@@ -268,7 +300,7 @@ final class AuthorityStore {
             return Pem.privateKey(read(file));
         } catch (GeneralSecurityException e) {
             throw new AuthorityException(
-                    path(file) + ": " + e.getMessage() + " (expected: an unencrypted private key in PEM)", e);
+                    file(file), e.getMessage() + " (expected: an unencrypted private key in PEM)", e);
         }
     }
 
@@ -277,8 +309,9 @@ final class AuthorityStore {
             return Files.readString(directory.resolve(file));
         } catch (IOException e) {
             throw new AuthorityException(
-                    path(file) + ": cannot be read: " + e + " (expected in " + directory + ": " + CA_CERT + ", "
-                            + CA_KEY + ", " + ROOT_CERT + ", and " + CERT_CHAIN + " where there are intermediates)",
+                    file(file),
+                    "cannot be read: " + e + " (expected in " + directory + ": " + CA_CERT + ", " + CA_KEY + ", "
+                            + ROOT_CERT + ", and " + CERT_CHAIN + " where there are intermediates)",
                     e);
         }
     }
@@ -288,20 +321,23 @@ final class AuthorityStore {
         var usage = certificate.getKeyUsage();
         if (certificate.getBasicConstraints() < 0) {
             throw new AuthorityException(
-                    path(file) + ": " + subject + " is not a CA (expected: basic constraints with CA:TRUE)");
+                    file(file), subject + " is not a CA (expected: basic constraints with CA:TRUE)");
         }
         if (usage != null && !usage[5]) { // RFC 5280, 4.2.1.3: bit 5 is keyCertSign
             throw new AuthorityException(
-                    path(file) + ": " + subject + " may not sign certificates (expected: key usage keyCertSign)");
+                    file(file), subject + " may not sign certificates (expected: key usage keyCertSign)");
         }
         var now = clock.instant();
         if (!now.isBefore(certificate.getNotAfter().toInstant())) {
-            throw new AuthorityException(path(file) + ": " + subject + " has expired on "
-                    + certificate.getNotAfter().toInstant() + " (now: " + now + ")");
+            throw new AuthorityException(
+                    file(file),
+                    subject + " has expired on " + certificate.getNotAfter().toInstant() + " (now: " + now + ")");
         }
         if (now.isBefore(certificate.getNotBefore().toInstant())) {
-            throw new AuthorityException(path(file) + ": " + subject + " is not valid before "
-                    + certificate.getNotBefore().toInstant() + " (now: " + now + ")");
+            throw new AuthorityException(
+                    file(file),
+                    subject + " is not valid before "
+                            + certificate.getNotBefore().toInstant() + " (now: " + now + ")");
         }
         var bits = switch (certificate.getPublicKey()) {
             case RSAPublicKey rsa when rsa.getModulus().bitLength() < LEAST_RSA_BITS -> rsa.getModulus();
@@ -310,8 +346,10 @@ final class AuthorityStore {
             default -> null;
         };
         if (bits != null) {
-            throw new AuthorityException(path(file) + ": " + subject + " has a key of " + bits.bitLength()
-                    + " bits (expected: RSA with 2048 or more, or P-256 or stronger)");
+            throw new AuthorityException(
+                    file(file),
+                    subject + " has a key of " + bits.bitLength()
+                            + " bits (expected: RSA with 2048 or more, or P-256 or stronger)");
         }
     }
 
@@ -331,26 +369,28 @@ final class AuthorityStore {
             fits = false;
         }
         if (!fits) {
-            throw new AuthorityException(path(CA_KEY) + ": not the key of \"" + certificate.getSubjectX500Principal()
-                    + "\" in " + path(CA_CERT) + " (expected: the private key that belongs to that certificate)");
+            throw new AuthorityException(
+                    file(CA_KEY),
+                    "not the key of \"" + certificate.getSubjectX500Principal() + "\" in " + file(CA_CERT)
+                            + " (expected: the private key that belongs to that certificate)");
         }
     }
 
-    /// From the signer of leaves up to a root, roots left out.
-    private List<X509Certificate> intermediates(
-            X509Certificate signer, List<X509Certificate> chain, List<X509Certificate> roots)
+    /// With what stands between the signer of leaves and a root, and that root.
+    private Issuer issuer(
+            PrivateKey key, X509Certificate signer, List<X509Certificate> chain, List<X509Certificate> roots)
             throws AuthorityException {
         var path = new ArrayList<X509Certificate>();
         var current = signer;
         // Each round takes one certificate of the chain; the bound only guards against a chain that signs itself round.
         for (int round = 0; round <= chain.size() + 1; round++) {
             if (roots.contains(current)) {
-                return List.copyOf(path);
+                return new Issuer(key, signer, path, current, roots);
             }
             path.add(current);
             for (var root : roots) {
                 if (isSignedBy(current, root)) {
-                    return List.copyOf(path);
+                    return new Issuer(key, signer, path, root, roots);
                 }
             }
             X509Certificate above = null;
@@ -366,9 +406,11 @@ final class AuthorityStore {
             requireAuthority(CERT_CHAIN, above);
             current = above;
         }
-        throw new AuthorityException(path(CA_CERT) + ": \"" + current.getSubjectX500Principal() + "\" was issued by \""
-                + current.getIssuerX500Principal() + "\", which is neither in " + path(CERT_CHAIN) + " nor in "
-                + path(ROOT_CERT) + " (expected: a chain that ends in a root)");
+        throw new AuthorityException(
+                file(CA_CERT),
+                "\"" + current.getSubjectX500Principal() + "\" was issued by \""
+                        + current.getIssuerX500Principal() + "\", which is neither in " + file(CERT_CHAIN) + " nor in "
+                        + file(ROOT_CERT) + " (expected: a chain that ends in a root)");
     }
 
     private static boolean isSignedBy(X509Certificate certificate, X509Certificate issuer) {
@@ -404,7 +446,7 @@ final class AuthorityStore {
         }
     }
 
-    private String path(String file) {
-        return directory.resolve(file).toString();
+    private Path file(String name) {
+        return directory.resolve(name);
     }
 }

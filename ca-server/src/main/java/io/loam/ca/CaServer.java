@@ -6,19 +6,25 @@ import io.loam.protocol.token.TokenVerifier;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.function.Supplier;
 
-/// Serves `istio.v1.auth.IstioCertificateService` over TLS, with a certificate of its own making. {@link #close}
-/// ends it.
+/// Serves `istio.v1.auth.IstioCertificateService` over TLS, with a certificate of its own making, and has the authority
+/// look at its files meanwhile. {@link #close} ends it.
 public final class CaServer implements AutoCloseable {
+    /// Changed files count after they have rested for that long.
+    private static final Duration LOOK = Duration.ofMillis(250);
+
     private final RpcServer server;
     private final CertificateService service;
+    private final Thread watch;
 
-    private CaServer(RpcServer server, CertificateService service) {
+    private CaServer(RpcServer server, CertificateService service, CertificateAuthority authority) {
         this.server = server;
         this.service = service;
+        this.watch = Thread.ofVirtual().name("ca-files").start(() -> watch(authority));
     }
 
     /// Returns once it listens.
@@ -40,7 +46,19 @@ public final class CaServer implements AutoCloseable {
         var service = new CertificateService(authority, tokens, check, pods);
         var server = RpcServer.start(
                 "ca", listen, () -> authority.issueServing(dnsNames, addresses), clock, List.of(service.bindService()));
-        return new CaServer(server, service);
+        authority.addListener(server::renewCertificate);
+        return new CaServer(server, service, authority);
+    }
+
+    private static void watch(CertificateAuthority authority) {
+        try {
+            while (true) {
+                Thread.sleep(LOOK);
+                authority.look();
+            }
+        } catch (InterruptedException _) {
+            // Closed.
+        }
     }
 
     /// Where it listens, with the port it was given.
@@ -60,6 +78,7 @@ public final class CaServer implements AutoCloseable {
 
     @Override
     public void close() {
+        watch.interrupt();
         server.close();
     }
 }

@@ -3,6 +3,7 @@ package io.loam.ca;
 import com.google.protobuf.Value;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
+import io.loam.ca.CertificatesInUse.Holder;
 import io.loam.ca.ImpersonationCheck.Granted;
 import io.loam.ca.ImpersonationCheck.Refused;
 import io.loam.model.identity.SpiffeId;
@@ -72,7 +73,7 @@ final class CertificateService extends IstioCertificateServiceGrpc.IstioCertific
         }
         var who = caller.namespace() + "/" + caller.serviceAccount() + " (pod " + caller.podName() + ")";
         switch (check.decide(caller, requestedIdentity(request), pods.get())) {
-            case Granted(SpiffeId identity) -> issue(request, identity, who, responses);
+            case Granted(SpiffeId identity) -> issue(request, identity, caller, who, responses);
             case Refused(var reason, String detail) ->
                 refuse(responses, Status.UNAUTHENTICATED.withDescription(OPAQUE), who, reason.name(), detail);
         }
@@ -81,11 +82,14 @@ final class CertificateService extends IstioCertificateServiceGrpc.IstioCertific
     private void issue(
             IstioCertificateRequest request,
             SpiffeId identity,
+            ServiceAccountToken token,
             String caller,
             StreamObserver<IstioCertificateResponse> responses) {
         try {
             var validity = Duration.ofSeconds(request.getValidityDuration());
-            var certificate = authority.issueWorkload(identity, request.getCsr(), validity);
+            var holder = new Holder(String.valueOf(token.podUid()), identity); // without one nothing is granted
+            var certificate = authority.issueWorkload(
+                    identity, request.getCsr(), validity, holder, () -> mayHave(token, identity));
             issued.increment();
             LOG.info(
                     "certificate issued: identity={} caller={} serial={} until={}",
@@ -106,6 +110,11 @@ final class CertificateService extends IstioCertificateServiceGrpc.IstioCertific
             responses.onError(
                     Status.INTERNAL.withDescription("the CA cannot issue now").asRuntimeException());
         }
+    }
+
+    /// Also when the token has ended since.
+    private boolean mayHave(ServiceAccountToken holder, SpiffeId identity) {
+        return check.decide(holder, identity.toString(), pods.get()) instanceof Granted;
     }
 
     private void refuse(

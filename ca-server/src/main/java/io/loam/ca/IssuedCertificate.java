@@ -8,9 +8,10 @@ import java.util.List;
 /// A fresh leaf with everything peers need to verify it.
 ///
 /// @param intermediates from the leaf's issuer up, without roots; empty where a root signs itself
+/// @param root the one of `roots` it was issued under
 /// @param roots all that are trusted now, several while a root is replaced
 public record IssuedCertificate(
-        X509Certificate leaf, List<X509Certificate> intermediates, List<X509Certificate> roots) {
+        X509Certificate leaf, List<X509Certificate> intermediates, X509Certificate root, List<X509Certificate> roots) {
     public IssuedCertificate {
         intermediates = List.copyOf(intermediates);
         roots = List.copyOf(roots);

@@ -19,9 +19,14 @@ import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 /// @param certificate signs leaves
 /// @param intermediates what is sent between leaf and roots: `certificate` unless it is a root itself, then those
 ///     above it
+/// @param root the one of `roots` that vouches for `certificate`
 /// @param roots all that are trusted
 record Issuer(
-        PrivateKey key, X509Certificate certificate, List<X509Certificate> intermediates, List<X509Certificate> roots) {
+        PrivateKey key,
+        X509Certificate certificate,
+        List<X509Certificate> intermediates,
+        X509Certificate root,
+        List<X509Certificate> roots) {
     Issuer {
         intermediates = List.copyOf(intermediates);
         roots = List.copyOf(roots);
@@ -46,6 +51,13 @@ record Issuer(
         } catch (OperatorCreationException | GeneralSecurityException e) {
             throw new IllegalStateException("signing with the key of " + certificate.getSubjectX500Principal(), e);
         }
+    }
+
+    /// Whether it makes no difference to agents which of the two signs.
+    boolean isAs(Issuer other) {
+        return certificate.equals(other.certificate)
+                && intermediates.equals(other.intermediates)
+                && roots.equals(other.roots);
     }
 
     /// The earlier of `wanted` and the end of everything above: nothing may outlive what vouches for it.
@@ -75,6 +87,7 @@ record Issuer(
     @Override
     public String toString() {
         return "Issuer[" + certificate.getSubjectX500Principal() + ", until "
-                + certificate.getNotAfter().toInstant() + ", " + roots.size() + " roots]";
+                + certificate.getNotAfter().toInstant() + ", root " + root.getSubjectX500Principal() + ", trusts "
+                + roots.stream().map(X509Certificate::getSubjectX500Principal).toList() + "]";
     }
 }

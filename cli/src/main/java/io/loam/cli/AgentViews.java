@@ -6,7 +6,13 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.loam.cli.lab.LabException;
 import io.loam.cli.lab.RunningLab;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -123,10 +129,24 @@ record AgentViews(Map<String, JsonNode> dumps, Map<String, JsonNode> open, List<
         row.put("serial", leaf.path("serialNumber").asText());
         row.put("expires", leaf.path("expirationTime").asText());
         row.put("validFrom", leaf.path("validFrom").asText());
+        row.put("issuer", issuer(leaf.path("pem").asText()));
         row.put("chain", certificate.path("certChain").size());
         var roots = row.putArray("roots");
         certificate.path("rootCerts").forEach(root -> roots.add(root.path("serialNumber")));
         return row;
+    }
+
+    /// @param pem in base64, as Istio's dumps have it
+    /// @return the name of who signed it; "" where the agent shows no certificate
+    private static String issuer(String pem) {
+        try (var in = new ByteArrayInputStream(Base64.getDecoder().decode(pem))) {
+            return CertificateFactory.getInstance("X.509").generateCertificate(in)
+                            instanceof X509Certificate certificate
+                    ? certificate.getIssuerX500Principal().getName()
+                    : "";
+        } catch (CertificateException | IllegalArgumentException | IOException _) {
+            return "";
+        }
     }
 
     ArrayNode connections() {

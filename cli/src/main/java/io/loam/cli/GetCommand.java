@@ -76,7 +76,7 @@ final class GetCommand implements Callable<Integer> {
                 case services -> table().with("selector");
                 case workloads -> table().with("services", "uid");
                 case policies -> table();
-                case certificates -> table().with("validFrom", "chain", "roots");
+                case certificates -> table().with("validFrom", "issuer", "chain", "roots");
                 case connections ->
                     table().with("service", "protocol", "tunnelTarget", "sourceWorkload", "destinationWorkload");
             };

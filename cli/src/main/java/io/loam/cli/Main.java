@@ -42,6 +42,7 @@ public final class Main implements Callable<Integer> {
         subcommands.put("describe", () -> new DescribeCommand(labs));
         subcommands.put("log-level", () -> new LogLevelCommand(labs));
         subcommands.put("access-log", () -> new AccessLogCommand(labs));
+        subcommands.put("renew", () -> new RenewCommand(labs));
         subcommands.put("upgrade", () -> new UpgradeCommand(labs));
         subcommands.put("exec", () -> new ExecCommand(labs));
         subcommands.put("logs", () -> new LogsCommand(labs));

@@ -328,6 +328,23 @@ final class CommandTest {
     }
 
     @Test
+    void hasAgentsRenewTheirCertificates() throws IOException {
+        var answers = Map.of(
+                "/agents/connections", "{\"alder\": {}, \"birch\": {}}",
+                "/agents/renew_certificates?node=alder", "{\"answer\": \"renewing 3 certificates\\n\"}",
+                "/agents/renew_certificates?node=birch", "{\"answer\": \"renewing 0 certificates\\n\"}");
+        try (var _ = new FakeLab(labs, "default", answers)) {
+            assertThat(run("renew")).isZero();
+            assertThat(run("renew", "birch")).isZero();
+        }
+        assertThat(out.toString()).isEqualTo("""
+                alder: renewing 3 certificates
+                birch: renewing 0 certificates
+                birch: renewing 0 certificates
+                """);
+    }
+
+    @Test
     void changesWhatAnAgentLogs() throws IOException {
         var answers = Map.of(
                 "/agents/logging?node=alder&level=debug&for=10m", "{\"answer\": \"current log level is debug\\n\"}",

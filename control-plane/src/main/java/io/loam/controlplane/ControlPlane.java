@@ -81,6 +81,11 @@ public final class ControlPlane implements AutoCloseable {
         return server.address();
     }
 
+    /// Asks for another serving certificate: of another authority, for example. Connections are not touched.
+    public void renewCertificate() {
+        server.renewCertificate();
+    }
+
     /// Takes note of a new state and returns; it is compiled and sent after a quiet moment, together with what
     /// comes in between. States must be published in their order.
     ///

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 final class AgentApi {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Set<String> SHOWN = Set.of("config_dump", "connections");
-    private static final Set<String> CHANGED = Set.of("logging", "access_log");
+    private static final Set<String> CHANGED = Set.of("logging", "access_log", "renew_certificates");
 
     private final Lab lab;
 

@@ -43,11 +43,13 @@ import io.loam.runtime.config.AgentConfig;
 import io.loam.runtime.config.ConfigException;
 import io.loam.runtime.config.LimitsConfig;
 import io.loam.runtime.config.TunnelConfig;
+import io.loam.runtime.config.UpstreamConfig.RootCertificates;
 import io.loam.runtime.config.WatchdogConfig;
 import io.loam.runtime.grpc.UpstreamChannels;
 import io.loam.runtime.identity.CaClient;
 import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.identity.RevocationFile;
+import io.loam.runtime.identity.RootFile;
 import io.loam.runtime.loops.EventLoops;
 import io.loam.runtime.loops.LoopWatchdog;
 import io.loam.runtime.metrics.ProcessMetrics;
@@ -101,6 +103,7 @@ final class Agent {
     private final ZdsClient zds;
     private final XdsClient xds;
     private final CaClient ca;
+    private final CertificateSource certificates;
     private final AccessLog accessLog;
     private final SelfTest selfTest;
     private final List<HttpEndpoint> endpoints = new ArrayList<>();
@@ -178,7 +181,10 @@ final class Agent {
         ca = new CaClient(channels, config.certificateAuthority(), config.certificateLifetime());
         var blocking = Executors.newVirtualThreadPerTaskExecutor();
         var terms = new HandshakeTerms(config.tls().keyExchanges(), revocations(clock, blocking));
-        var certificates = new CertificateSource(ca, terms, blocking, clock, random);
+        certificates = new CertificateSource(ca, terms, blocking, clock, random);
+        if (config.certificateAuthority().root() instanceof RootCertificates.File(var file)) {
+            new RootFile(file, clock, blocking, certificates::rootsChanged).watch();
+        }
 
         accessLog = new AccessLog(config.log().format(), new FileOutputStream(FileDescriptor.out), registry);
         accessLogControl = new AccessLogControl(accessLog);
@@ -294,6 +300,8 @@ final class Agent {
                         accessLogControl::reply,
                         "/retire_tunnels",
                         this::retireTunnels,
+                        "/renew_certificates",
+                        this::renewCertificates,
                         "/logging",
                         logLevels::reply,
                         "/quitquitquit",
@@ -313,6 +321,7 @@ final class Agent {
             GET  /config_dump              what this agent knows: mesh, certificates, connections
             GET  /connections              open connections: who with whom, bytes, duration
             POST /retire_tunnels?pod=<ns>/<name>  new connections of the pod get new tunnels; open ones go on
+            POST /renew_certificates       all of them, now; open connections go on
             POST /logging?level=<level>    error, warn, info, debug, trace; or <logger>:<level>; &for=10m; or ?reset
             POST /access_log?only=errors   format=text|json, only=errors|all, namespace=, workload=, rate=; or ?reset
             POST /quitquitquit             drain and exit
@@ -326,6 +335,12 @@ final class Agent {
         return pods.retireTunnels(pod.getFirst())
                 ? HttpReply.text(200, "retired\n")
                 : HttpReply.text(404, "no pod " + pod.getFirst() + " here\n");
+    }
+
+    private HttpReply renewCertificates(HttpRequest request) {
+        return request.method().equals("POST")
+                ? HttpReply.text(200, "renewing " + certificates.renewAll() + " certificates\n")
+                : HttpReply.text(405, "expected: POST\n");
     }
 
     private HttpReply quit(HttpRequest request) {

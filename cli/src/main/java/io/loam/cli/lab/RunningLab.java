@@ -46,9 +46,9 @@ public record RunningLab(String name, int port, String token) {
         return get("/agents/" + what);
     }
 
-    /// Shows or changes what an agent writes to its log.
+    /// Shows or changes what an agent writes to its log, or has it renew its certificates.
     ///
-    /// @param what `logging` or `access_log`
+    /// @param what `logging`, `access_log` or `renew_certificates`
     /// @return what the agent says about it
     public String tellAgent(String node, String what, Map<String, String> settings) throws LabException {
         var query = new StringBuilder("node=").append(encoded(node));

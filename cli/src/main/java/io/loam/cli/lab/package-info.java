@@ -39,6 +39,7 @@
 /// - `GET /agents/config_dump`, `GET /agents/connections`: `{"NODE": what its agent answers, or {"error": "…"}, …}`
 /// - `POST /agents/logging?node=NODE&…`, `POST /agents/access_log?node=NODE&…`: `{"answer": "…"}`; the rest of
 ///   the query is the agent's
+/// - `POST /agents/renew_certificates?node=NODE`: `{"answer": "renewing 7 certificates"}`
 /// - `POST /agents/upgrade?node=NODE`: `agent` (process id of the new one, which serves), `former` (of the one that
 ///   drains; missing if none was running), `millis` it took
 ///

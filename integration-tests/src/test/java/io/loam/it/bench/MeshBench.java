@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 
 /// A lab of two nodes, `one` and `two`, in this process, and the directory of files it watches. Tests change
 /// the files and await what comes of it. For platform threads.
@@ -62,12 +63,18 @@ public final class MeshBench implements AutoCloseable {
 
     /// @param agents how they are started
     public static MeshBench start(String lab, Map<String, String> yaml, AgentSetup agents) throws IOException {
+        return start(lab, yaml, agents, null);
+    }
+
+    /// @param authority directory with the CA's files; null: the lab makes its own
+    public static MeshBench start(String lab, Map<String, String> yaml, AgentSetup agents, @Nullable Path authority)
+            throws IOException {
         var files = Files.createTempDirectory("loam-" + lab + "-");
         Files.writeString(files.resolve("nodes.yaml"), NODES);
         for (var file : yaml.entrySet()) {
             Files.writeString(files.resolve(file.getKey()), file.getValue());
         }
-        var started = Lab.start(lab, List.of(files), agents);
+        var started = Lab.start(lab, List.of(files), agents, authority);
         try {
             started.awaitReady(Duration.ofSeconds(60));
         } catch (IOException e) {

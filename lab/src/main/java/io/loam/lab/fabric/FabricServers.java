@@ -12,6 +12,8 @@ import io.loam.config.cluster.RunningPod.Phase;
 import io.loam.config.compile.CompiledMesh;
 import io.loam.config.compile.MeshSettings;
 import io.loam.config.problem.Problem;
+import io.loam.config.problem.Severity;
+import io.loam.config.problem.SourcePosition;
 import io.loam.controlplane.ControlPlane;
 import io.loam.controlplane.ControlPlaneConfig;
 import io.loam.controlplane.xds.ProxyStatus;
@@ -93,6 +95,7 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
     private final Netns fabric;
     private final TokenIssuer tokens;
     private final ControlPlane controlPlane;
+    private final CertificateAuthority issuer;
     private final CaServer ca;
     private final ClusterDns dns;
     private final Path roots;
@@ -119,6 +122,7 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
             Netns fabric,
             TokenIssuer tokens,
             ControlPlane controlPlane,
+            CertificateAuthority issuer,
             CaServer ca,
             ClusterDns dns,
             Path roots,
@@ -127,6 +131,7 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
         this.fabric = fabric;
         this.tokens = tokens;
         this.controlPlane = controlPlane;
+        this.issuer = issuer;
         this.ca = ca;
         this.dns = dns;
         this.roots = roots;
@@ -149,7 +154,8 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
                     ? CertificateAuthority.openOrCreate(lab.stateDir().resolve("ca"), clock)
                     : CertificateAuthority.pluggedIn(authority, clock);
             var roots = lab.stateDir().resolve("root-cert.pem");
-            Files.writeString(roots, issuer.rootsPem());
+            writeRoots(issuer, roots);
+            issuer.addListener(() -> writeRoots(issuer, roots));
             var tokens = TokenIssuer.openOrCreate(lab.stateDir().resolve("tokens"), clock);
             var verifier = TokenVerifier.of(tokens.jwks(), tokens.issuer(), Set.of(TOKEN_AUDIENCE), clock);
             var agent = new ServiceAccountName(AGENT_NAMESPACE, AGENT_ACCOUNT);
@@ -172,6 +178,7 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
                     verifier,
                     clock);
             opened.add(controlPlane);
+            issuer.addListener(controlPlane::renewCertificate);
             var dns = ClusterDns.start(
                     List.of(
                             new InetSocketAddress(LabAddresses.DNS_IPV4, 53),
@@ -180,7 +187,7 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
                     () -> inside(fabric, EpollServerSocketChannel::new),
                     () -> views.names);
             opened.add(dns);
-            return new FabricServers(lab, fabric, tokens, controlPlane, ca, dns, roots, views);
+            return new FabricServers(lab, fabric, tokens, controlPlane, issuer, ca, dns, roots, views);
         } catch (IOException | AuthorityException | RuntimeException e) {
             for (var server : opened.reversed()) {
                 try {
@@ -195,9 +202,21 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
         }
     }
 
+    /// As a whole: agents look at it all the time, as at the ConfigMap that istiod writes.
+    private static void writeRoots(CertificateAuthority issuer, Path file) {
+        try {
+            var fresh = file.resolveSibling(file.getFileName() + ".new");
+            Files.writeString(fresh, issuer.rootsPem());
+            Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     private static IOException rethrown(Exception e) {
         return switch (e) {
             case IOException io -> io;
+            case UncheckedIOException io -> new IOException(io.getMessage(), io);
             case RuntimeException bug -> throw bug;
             default -> new IOException(e);
         };
@@ -316,9 +335,16 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
         return controlPlane.mesh();
     }
 
-    /// From the state compiled last.
+    /// From the state compiled last, and of the CA's files.
     public List<Problem> problems() {
-        return controlPlane.problems();
+        var problems = new ArrayList<>(controlPlane.problems());
+        issuer.problem().ifPresent(refused -> problems.add(problem(refused)));
+        return problems;
+    }
+
+    private static Problem problem(AuthorityException refused) {
+        var where = SourcePosition.wholeFile(refused.file());
+        return new Problem(Severity.ERROR, where, "", "", refused.detail(), "", "the CA goes on as before");
     }
 
     /// What agents have not confirmed yet, one sentence each.

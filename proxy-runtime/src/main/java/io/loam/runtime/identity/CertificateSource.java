@@ -7,13 +7,16 @@ import io.loam.runtime.time.Backoff;
 import io.loam.runtime.time.Timer;
 import java.io.IOException;
 import java.security.GeneralSecurityException;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
@@ -23,13 +26,18 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The certificates of the workloads on this node, with their life cycle (wire reference, section 5; hazards I7,
-/// I9, I11).
+/// I8, I9, I11).
 ///
 /// A certificate is asked for when the first workload of an identity joins, renewed at half of its life,
 /// and dropped when the last workload leaves. At most {@value #MOST_IN_FLIGHT} requests run at once; one
 /// that a connection waits for goes before one for a workload that has just joined, and both go before
 /// renewals. When a request fails, the identity pauses (from 1 s, doubling, to 100 s) and what is still
 /// valid stays in use.
+///
+/// A certificate comes with the roots that its holder trusts, so roots change when certificates are renewed. Half
+/// of a life is long to wait for that, and the protocol has no way for a CA to say that it is time. Two others say it
+/// ({@link #rootsChanged}): the file of the CA's roots, which the operator's side replaces at once (Istio's is a
+/// ConfigMap that istiod writes), and an answer of the CA whose roots are others than those before.
 ///
 /// Thread-safe. The lock is held for map operations only; requests and TLS contexts are made on `executor`.
 public final class CertificateSource {
@@ -43,6 +51,13 @@ public final class CertificateSource {
 
     private static final double PAUSE_JITTER = 0.2;
     private static final double RENEWAL_JITTER = 0.1;
+
+    /// Roots that have changed are fetched within this time, or a sixtieth of a certificate's life if that is less:
+    /// soon,
+    /// since somebody waits for it, but not by all agents at once.
+    private static final Duration LONGEST_SPREAD = Duration.ofSeconds(10);
+
+    private static final int SPREADS_IN_A_LIFE = 60;
 
     /// So many failures in a row end the patience of waiting connections. One or two are common where a pod has just
     /// started and the CA has not heard of it yet.
@@ -69,6 +84,9 @@ public final class CertificateSource {
     private final Map<SpiffeId, Entry> entries = new HashMap<>();
     private final PriorityQueue<Request> queue =
             new PriorityQueue<>(Comparator.comparing(Request::priority).thenComparingLong(Request::sequence));
+    /// Each set of roots that any answer had; a few in the life of a process.
+    private final Set<Set<X509Certificate>> heardOf = new HashSet<>();
+
     private long sequence;
     private int inFlight;
 
@@ -134,6 +152,51 @@ public final class CertificateSource {
                 entry.failWaiting("its last workload left");
             }
         }
+    }
+
+    /// The CA may trust other roots than it did: all certificates are renewed within some seconds. Any thread.
+    public void rootsChanged() {
+        synchronized (lock) {
+            entries.values().forEach(entry -> renewSoon(entry, true));
+        }
+    }
+
+    /// Renews all certificates now, eight at a time. Any thread.
+    ///
+    /// @return how many
+    public int renewAll() {
+        synchronized (lock) {
+            entries.values().forEach(entry -> renewSoon(entry, false));
+            return entries.size();
+        }
+    }
+
+    private static boolean sameRoots(MeshTls one, MeshTls other) {
+        return Set.copyOf(one.roots()).equals(Set.copyOf(other.roots()));
+    }
+
+    /// What waits for the CA after a failure gets the newest anyway.
+    private void renewSoon(Entry entry, boolean spread) {
+        var tls = entry.current;
+        if (entry.running) {
+            entry.outdated = true;
+        } else if (tls != null && entry.pause == null && entry.queued == null && !(spread && entry.soon)) {
+            entry.soon = true;
+            renewAfter(spread ? withinSpread(tls) : Duration.ZERO, entry);
+        }
+    }
+
+    private Duration withinSpread(MeshTls tls) {
+        var share = Duration.between(tls.notBefore(), tls.notAfter()).dividedBy(SPREADS_IN_A_LIFE);
+        var spread = share.compareTo(LONGEST_SPREAD) < 0 ? share : LONGEST_SPREAD;
+        return Duration.ofNanos((long) (spread.toNanos() * random.nextDouble()));
+    }
+
+    private void renewAfter(Duration delay, Entry entry) {
+        if (entry.renewal != null) {
+            entry.renewal.cancel();
+        }
+        entry.renewal = timer.after(delay, () -> renew(entry));
     }
 
     /// For the configuration dump.
@@ -210,22 +273,29 @@ public final class CertificateSource {
     }
 
     private void succeed(Entry entry, MeshTls tls) {
-        boolean renewed = entry.current != null;
+        var before = entry.current;
+        boolean renewed = before != null;
         entry.current = tls;
         entry.lastError = null;
         entry.failures = 0;
         entry.backoff.reset();
-        var delay = untilRenewal(tls);
+        entry.soon = entry.outdated && (before == null || sameRoots(before, tls));
+        entry.outdated = false;
+        var delay = entry.soon ? withinSpread(tls) : untilRenewal(tls);
         log.info(
                 "certificate {} identity={} until={} renewal.in={}",
                 renewed ? "renewed" : "received",
                 entry.identity,
                 tls.notAfter(),
                 delay);
-        if (entry.renewal != null) {
-            entry.renewal.cancel(); // of a certificate that a jump of the wall clock ended before its timer ran
+        renewAfter(delay, entry); // a timer may be there: a jump of the wall clock ends certificates before theirs runs
+        var roots = Set.copyOf(tls.roots());
+        // Once for each set: two CAs that do not agree would have us renew for ever.
+        if (heardOf.add(roots) && heardOf.size() > 1) {
+            entries.values().stream()
+                    .filter(other -> other != entry && !other.trusts(roots))
+                    .forEach(other -> renewSoon(other, true));
         }
-        entry.renewal = timer.after(delay, () -> renew(entry));
     }
 
     /// Half of the life, ± 10 %, so that identities that came together do not stay together (hazard I7). A clock that
@@ -242,6 +312,7 @@ public final class CertificateSource {
     private void renew(Entry entry) {
         synchronized (lock) {
             entry.renewal = null;
+            entry.soon = false;
             if (entries.get(entry.identity) != entry) {
                 return;
             }
@@ -255,6 +326,7 @@ public final class CertificateSource {
 
     private void fail(Entry entry, @Nullable Throwable failure) {
         entry.failures++;
+        entry.outdated = false; // it is asked for again
         entry.lastError = reasonOf(failure);
         entry.lastFailure = failure;
         var pause = entry.backoff.pause();
@@ -303,6 +375,12 @@ public final class CertificateSource {
         int failures;
         boolean running;
 
+        /// Roots may have changed since the request that runs was sent: its answer counts if they are others.
+        boolean outdated;
+
+        /// Its renewal is not left to half of its life.
+        boolean soon;
+
         @Nullable
         Request queued;
 
@@ -323,6 +401,11 @@ public final class CertificateSource {
 
         Entry(SpiffeId identity) {
             this.identity = identity;
+        }
+
+        /// False also while it is not known what the answer under way will say.
+        boolean trusts(Set<X509Certificate> roots) {
+            return !running && current != null && Set.copyOf(current.roots()).equals(roots);
         }
 
         CertificateUnavailableException unavailable() {

@@ -10,10 +10,12 @@ import io.loam.protocol.tls.MeshTls;
 import io.loam.runtime.time.ManualTimer;
 import io.loam.runtime.tunnel.TestCertificates;
 import java.io.IOException;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.random.RandomGenerator;
@@ -34,6 +36,7 @@ class CertificateSourceTest {
     private double randomShare = 0.5; // the middle: no jitter
     private @Nullable String outage;
     private Duration life = LIFE;
+    private List<X509Certificate> roots = List.of(); // the one that signs
     private CertificateSource source;
 
     CertificateSourceTest() throws Exception {
@@ -70,10 +73,114 @@ class CertificateSourceTest {
             throw new IOException(outage);
         }
         try {
-            return certificates.bundle(identity, timer.now(), timer.now().plus(life));
+            var bundle = certificates.bundle(identity, timer.now(), timer.now().plus(life));
+            return new CertificateBundle(
+                    bundle.privateKey(), bundle.chain(), roots.isEmpty() ? bundle.roots() : roots, bundle.identity());
         } catch (Exception e) {
             throw new AssertionError(e);
         }
+    }
+
+    private static List<X509Certificate> roots(CertificateState state) {
+        return Objects.requireNonNull(state.current()).roots();
+    }
+
+    /// Hazard I8: a new bundle is everywhere within seconds, not after half of a life, and open tunnels have nothing
+    /// to do with it.
+    @Test
+    void whenRootsHaveChangedAllCertificatesAreRenewedWithinTenSecondsOneAfterTheOther() throws Exception {
+        for (int i = 0; i < 10; i++) {
+            randomShare = i / 10.0;
+            source.prefetch(id("pod-" + i));
+            runRequests();
+        }
+        asked.clear();
+        roots = List.of(certificates.root(), new TestCertificates().root());
+
+        for (int i = 0; i < 10; i++) {
+            randomShare = i / 10.0;
+            source.rootsChanged(); // as often as it is said
+        }
+        for (int second = 1; second <= 10; second++) {
+            timer.advance(Duration.ofSeconds(1));
+            runRequests();
+        }
+
+        assertThat(asked).hasSize(10).doesNotHaveDuplicates();
+        assertThat(source.states()).allSatisfy(state -> assertThat(roots(state)).hasSize(2));
+        asked.clear();
+        timer.advance(Duration.ofHours(10));
+        assertThat(requests).isEmpty();
+    }
+
+    @Test
+    void anAnswerThatWasUnderWayWhenRootsChangedIsNotTheLast() {
+        source.prefetch(CART);
+        source.rootsChanged();
+        runRequests();
+        timer.advance(Duration.ofSeconds(10));
+        runRequests();
+
+        assertThat(asked).containsExactly(CART, CART);
+        timer.advance(Duration.ofHours(10));
+        assertThat(requests).isEmpty();
+    }
+
+    @Test
+    void anAnswerWithOtherRootsHasTheOtherCertificatesRenewedOnceForEachSetOfRoots() throws Exception {
+        var next = new TestCertificates().root();
+        for (int i = 0; i < 3; i++) {
+            source.prefetch(id("pod-" + i));
+        }
+        runRequests();
+        asked.clear();
+
+        roots = List.of(certificates.root(), next);
+        source.prefetch(CART);
+        runRequests();
+        timer.advance(Duration.ofSeconds(10));
+        runRequests();
+        assertThat(asked).containsExactlyInAnyOrder(CART, id("pod-0"), id("pod-1"), id("pod-2"));
+
+        roots = List.of(); // another CA of several, which has not heard of it
+        source.prefetch(id("late"));
+        runRequests();
+        timer.advance(Duration.ofSeconds(10));
+        assertThat(requests).isEmpty();
+    }
+
+    @Test
+    void anOperatorCanHaveAllCertificatesRenewedAtOnce() {
+        source.prefetch(CART);
+        source.prefetch(id("web"));
+        runRequests();
+        asked.clear();
+
+        assertThat(source.renewAll()).isEqualTo(2);
+        timer.advance(Duration.ZERO);
+        runRequests();
+
+        assertThat(asked).containsExactlyInAnyOrder(CART, id("web"));
+    }
+
+    /// What fails is tried again with its pauses, as any other request.
+    @Test
+    void rootsThatChangeWhileTheCaIsAwayArriveWhenItIsBack() throws Exception {
+        source.prefetch(CART);
+        runRequests();
+        outage = "away";
+        roots = List.of(certificates.root(), new TestCertificates().root());
+        source.rootsChanged();
+        timer.advance(Duration.ofSeconds(10));
+        runRequests();
+        source.rootsChanged();
+        outage = null;
+        timer.advance(Duration.ofSeconds(2));
+        runRequests();
+
+        assertThat(source.states())
+                .singleElement()
+                .satisfies(state -> assertThat(roots(state)).hasSize(2));
     }
 
     @Test

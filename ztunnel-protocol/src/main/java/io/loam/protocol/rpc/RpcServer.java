@@ -146,10 +146,20 @@ public final class RpcServer implements AutoCloseable {
         stop(loops, calls);
     }
 
+    /// Takes another certificate for the handshakes from now on, whatever is left of the one in use; at once or, if
+    /// that
+    /// fails, when it is due. Returns before.
+    public void renewCertificate() {
+        calls.execute(this::renew);
+    }
+
     private void renewIfDue() {
-        if (clock.instant().isBefore(keys.current().renewAt())) {
-            return;
+        if (!clock.instant().isBefore(keys.current().renewAt())) {
+            renew();
         }
+    }
+
+    private void renew() {
         try {
             keys.renew(certificates.get());
             LOG.info("server={} renewed its certificate: {}", name, keys.current());
