@@ -406,6 +406,14 @@ final class AuthorityStore {
             requireAuthority(CERT_CHAIN, above);
             current = above;
         }
+        if (current.getIssuerX500Principal().equals(current.getSubjectX500Principal())) {
+            throw new AuthorityException(
+                    file(CA_CERT),
+                    "\"" + signer.getSubjectX500Principal() + "\" was issued under \""
+                            + current.getSubjectX500Principal()
+                            + "\", which is not in " + file(ROOT_CERT)
+                            + " (expected: the signer's root among those that are trusted)");
+        }
         throw new AuthorityException(
                 file(CA_CERT),
                 "\"" + current.getSubjectX500Principal() + "\" was issued by \""

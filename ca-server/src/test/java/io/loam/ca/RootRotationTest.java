@@ -199,6 +199,17 @@ class RootRotationTest {
     }
 
     @Test
+    void saysWhichRootIsMissingWhereTheChainNamesIt() throws Exception {
+        write("cert-chain.pem", Pem.encode(List.of(oldSigner.certificate(), oldRoot.certificate())));
+        trust(nextRoot);
+        look();
+
+        assertThat(problem())
+                .startsWith(directory.resolve("ca-cert.pem")
+                        + ": \"CN=Mesh\" was issued under \"CN=Old root\", which is not");
+    }
+
+    @Test
     void filesAreNotReadWhileTheyAreBeingWritten() throws Exception {
         trust(oldRoot, nextRoot);
         authority.look();

@@ -29,8 +29,9 @@ import org.junit.jupiter.api.io.TempDir;
 final class RootRotationNetnsIT {
     private static final int REQUESTS = 50;
 
-    /// Short enough that roots are fetched within 1.5 s, long enough that nothing is renewed by itself meanwhile.
-    private static final String LIFE = "90s";
+    /// Short enough that roots are fetched within 1.8 s, long enough that nothing is renewed by itself within 40 s:
+    /// certificates begin 2 min before they are issued.
+    private static final String LIFE = "240s";
 
     @TempDir
     private Path files;

@@ -57,7 +57,7 @@ public final class CertificateSource {
     /// since somebody waits for it, but not by all agents at once.
     private static final Duration LONGEST_SPREAD = Duration.ofSeconds(10);
 
-    private static final int SPREADS_IN_A_LIFE = 60;
+    private static final int SPREADS_IN_A_LIFE = 200;
 
     /// So many failures in a row end the patience of waiting connections. One or two are common where a pod has just
     /// started and the CA has not heard of it yet.
