@@ -90,7 +90,7 @@ final class ServiceCompiler {
                 IpFamilies.AUTOMATIC,
                 false,
                 waypoints.ingressUsesWaypoint(entry),
-                entry.exportedEverywhere() ? Service.Visibility.PUBLIC : Service.Visibility.NAMESPACE);
+                host.visibility());
     }
 
     /// The service of a waypoint that nobody wrote one for, as Istio generates it: callers prefer instances

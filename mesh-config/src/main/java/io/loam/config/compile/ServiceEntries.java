@@ -12,6 +12,7 @@ import io.loam.config.problem.Problem;
 import io.loam.config.problem.Severity;
 import io.loam.model.address.CidrBlock;
 import io.loam.model.address.NamespacedHostname;
+import io.loam.model.service.Service;
 import io.loam.model.service.ServiceAddress;
 import io.loam.model.service.ServicePort;
 import io.loam.model.service.ServicePort.AppProtocol;
@@ -43,7 +44,12 @@ final class ServiceEntries {
     /// One host of one entry.
     ///
     /// @param addresses written or made up
-    record Host(ServiceEntryObject entry, NamespacedHostname key, List<ServiceAddress> addresses) {
+    /// @param visibility its own namespace's only if the entry says so, or takes what others have already
+    record Host(
+            ServiceEntryObject entry,
+            NamespacedHostname key,
+            List<ServiceAddress> addresses,
+            Service.Visibility visibility) {
         List<ServicePort> ports() {
             return entry.ports().stream()
                     .map(port -> new ServicePort(port.number(), port.targetPort(), protocol(port)))
@@ -65,6 +71,7 @@ final class ServiceEntries {
         this.settings = settings;
         this.problems = problems;
         var seen = new HashMap<NamespacedHostname, ServiceEntryObject>();
+        var tenancy = new HostTenancy(settings);
         var made = new EntryAddresses();
         cluster.objects(ServiceEntryObject.class).sorted(OLDEST_FIRST).forEach(entry -> {
             for (var host : entry.hosts()) {
@@ -80,7 +87,17 @@ final class ServiceEntries {
                             "the one of " + first.key() + " at " + first.meta().position() + " is used");
                 } else {
                     seen.put(key, entry);
-                    hosts.add(new Host(entry, key, addresses(entry, key, made)));
+                    var addresses = addresses(entry, key, made);
+                    var visibility =
+                            entry.exportedEverywhere() ? Service.Visibility.PUBLIC : Service.Visibility.NAMESPACE;
+                    if (entry.exportedEverywhere()) {
+                        var expected = tenancy.objectionTo(entry, host, addresses);
+                        if (expected != null) {
+                            warn(entry, host, expected, "only pods of its own namespace see this entry");
+                            visibility = Service.Visibility.NAMESPACE;
+                        }
+                    }
+                    hosts.add(new Host(entry, key, addresses, visibility));
                 }
             }
         });

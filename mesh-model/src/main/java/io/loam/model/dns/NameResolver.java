@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
 /// Design. A name stands for several candidates, which are tried in this order: the name itself; its Kubernetes
 /// short forms, completed from the client's point of view; the name without one of the search suffixes that
 /// resolvers append, and the short forms of what is left. Each candidate is looked up as it is and then under
-/// the wildcards above it, the nearest first. Every look-up is one in the snapshot's index of host names, so
+/// the wildcards above it, the nearest first. What only another namespace has added to the mesh counts for less
+/// than a short form that means a service of Kubernetes. Every look-up is one in the snapshot's index of host names, so
 /// that no index of its own has to be kept up to date, and the time depends on the number of labels, not on the
 /// size of the mesh. Only the answer for a headless service takes time in proportion to its endpoints, because
 /// all of them are the answer.
@@ -97,21 +98,35 @@ public final class NameResolver {
     }
 
     /// The name as it is and as a Kubernetes short form.
+    ///
+    /// The name itself comes first, unless it is only what some other namespace calls a host of its own while the
+    /// short form means a service of Kubernetes: nobody takes over `cart.shop` with a ServiceEntry (hazard I21).
     private @Nullable Found findForms(MeshSnapshot mesh, Workload client, String name, boolean stripped) {
         var found = findCandidate(mesh, client, name, stripped);
-        if (found != null) {
+        if (found != null && isForClient(found.service, client)) {
             return found;
         }
+        var meant = findShortForm(mesh, client, name, stripped);
+        return found == null || (meant != null && meant.service.canonical()) ? meant : found;
+    }
+
+    private boolean isForClient(Service service, Workload client) {
+        return service.canonical()
+                || service.namespace().equals(client.namespace())
+                || service.namespace().equals(preferredNamespace);
+    }
+
+    private @Nullable Found findShortForm(MeshSnapshot mesh, Workload client, String name, boolean stripped) {
         var own = client.namespace() + "." + serviceDomain;
         boolean underSvc = name.endsWith(".svc");
         return switch (labels(name)) {
             case 1 -> findCandidate(mesh, client, name + "." + own, stripped); // service
             case 2 -> { // service.namespace, or pod.service
-                found = findCandidate(mesh, client, name + "." + serviceDomain, stripped);
+                var found = findCandidate(mesh, client, name + "." + serviceDomain, stripped);
                 yield found != null ? found : findCandidate(mesh, client, name + "." + own, stripped);
             }
             case 3 -> { // service.namespace.svc, or pod.service.namespace
-                found = underSvc ? findCandidate(mesh, client, name + "." + domain, stripped) : null;
+                var found = underSvc ? findCandidate(mesh, client, name + "." + domain, stripped) : null;
                 yield found != null ? found : findCandidate(mesh, client, name + "." + serviceDomain, stripped);
             }
             case 4 -> underSvc ? findCandidate(mesh, client, name + "." + domain, stripped) : null; // with pod

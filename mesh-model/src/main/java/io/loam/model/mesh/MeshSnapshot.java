@@ -138,10 +138,26 @@ public final class MeshSnapshot {
     /// The service a client means by an address (wire reference, 3.1): of those it may see, its own
     /// namespace's, then a canonical one, then any. Only if no service has exactly this address, blocks are
     /// searched: own namespace, then the longest prefix, then canonical.
+    ///
+    /// Stricter than the reference in one point (hazard I21): a pod's address means the pod to all but those of the
+    /// namespace that says otherwise, so that nobody takes over pods of others with a ServiceEntry.
     public @Nullable Service findService(NetworkAddress address, String clientNamespace) {
         var exact = servicesByAddress.get(address);
         var found = exact == null ? null : best(exact, clientNamespace);
-        return found != null || serviceBlocks.isEmpty() ? found : findByBlock(address, clientNamespace);
+        if (found == null && !serviceBlocks.isEmpty()) {
+            found = findByBlock(address, clientNamespace);
+        }
+        return found != null && takesOver(found, address, clientNamespace) ? null : found;
+    }
+
+    private boolean takesOver(Service service, NetworkAddress address, String clientNamespace) {
+        if (service.canonical() || service.namespace().equals(clientNamespace)) {
+            return false;
+        }
+        var owner = workloadByAddress(address);
+        return owner != null
+                && owner.uid().contains(SnapshotBuilder.POD_UID)
+                && !owner.namespace().equals(service.namespace());
     }
 
     /// The service a client means by a host name, ranked as {@link #findService} does.

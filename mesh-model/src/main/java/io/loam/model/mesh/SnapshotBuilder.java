@@ -21,10 +21,13 @@ import org.jspecify.annotations.Nullable;
 
 /// Turns a snapshot and a delta into the contents of the next snapshot. For one thread, used once.
 final class SnapshotBuilder {
+    /// In the uid of every pod, and of nothing else.
+    static final String POD_UID = "//Pod/";
+
     /// Wire reference, 3.1: a pod wins, then one that speaks HBONE; the uid only makes the choice the same
     /// everywhere.
     private static final Comparator<Workload> CLAIM_TO_ADDRESS = Comparator.comparing(
-                    (Workload workload) -> !workload.uid().contains("//Pod/"))
+                    (Workload workload) -> !workload.uid().contains(POD_UID))
             .thenComparing(workload -> workload.tunnel() != TunnelProtocol.HBONE)
             .thenComparing(Workload::uid);
 
