@@ -7,20 +7,28 @@ import io.loam.cni.EnrolledPod;
 import io.loam.cni.EnrolmentListener;
 import io.loam.cni.NodeEnroller;
 import io.loam.cni.NodeEnrollerConfig;
+import io.loam.cni.rules.PodRedirection;
+import io.loam.cni.rules.PodRules;
+import io.loam.it.lab.HazardFigures;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// The privileged half from end to end, with a stand-in for the node proxy. The neighbour's namespace plays the node.
 class EnrolmentNetnsIT {
@@ -115,6 +123,93 @@ class EnrolmentNetnsIT {
         }
     }
 
+    enum Trouble {
+        ABSENT,
+        SLOW,
+        CRASHING,
+        REFUSING
+    }
+
+    /// Hazard C1. A container starts when its pod's enrolment has succeeded, as the lab and a CNI plugin do it.
+    @ParameterizedTest
+    @EnumSource
+    void noContainerStartsBeforeAProxyServesItsPod(Trouble trouble) throws Exception {
+        try (var bench = new PodBench();
+                var enroller = start(bench)) {
+            var open = new CompletableFuture<Void>();
+            var proxies = new ArrayList<StandInProxy>();
+            try {
+                if (trouble == Trouble.SLOW || trouble == Trouble.REFUSING) {
+                    proxies.add(new StandInProxy(socket()));
+                    proxies.getFirst().answersAfter(open);
+                    proxies.getFirst().refuseWith(trouble == Trouble.REFUSING ? "no room" : "");
+                }
+                var captured = new CopyOnWriteArrayList<Boolean>(); // one entry for each container that started
+                enroller.enrol(pod(bench, false)).thenRun(() -> captured.add(isCaptured(bench)));
+                switch (trouble) {
+                    case ABSENT -> await("two tries", () -> pending("no node proxy") > 1);
+                    case SLOW -> {
+                        await("an offer", () -> offers(proxies) > 0);
+                        assertThat(captured).isEmpty();
+                        open.complete(null);
+                    }
+                    case CRASHING -> {
+                        for (int crashes = 1; crashes <= 3; crashes++) {
+                            var proxy = new StandInProxy(socket());
+                            proxy.diesOfTheNextAdd();
+                            proxies.add(proxy);
+                            int offers = crashes;
+                            await("offer " + crashes, () -> offers(proxies) >= offers);
+                            assertThat(captured).isEmpty();
+                        }
+                    }
+                    case REFUSING -> {
+                        open.complete(null);
+                        await("two refusals", () -> offers(proxies) > 1);
+                        assertThat(captured).isEmpty();
+                        proxies.getFirst().refuseWith("");
+                    }
+                }
+                assertThat(isCaptured(bench)).isTrue();
+                if (trouble == Trouble.ABSENT || trouble == Trouble.CRASHING) {
+                    assertThat(captured).isEmpty();
+                    proxies.add(new StandInProxy(socket()));
+                }
+
+                await("the container to start", () -> !captured.isEmpty());
+
+                assertThat(captured).containsExactly(true);
+                HazardFigures.reached(
+                        "C1",
+                        "agent %s: the container waits, with the rules in place, and starts when the agent has the pod"
+                                .formatted(trouble.name().toLowerCase(Locale.ROOT)));
+            } finally {
+                proxies.forEach(StandInProxy::close);
+            }
+        }
+    }
+
+    private long pending(String reason) {
+        return events.heard.stream()
+                .filter(event -> event.startsWith("pending u1 " + reason))
+                .count();
+    }
+
+    private static long offers(List<StandInProxy> proxies) {
+        return proxies.stream()
+                .flatMap(proxy -> proxy.heard().stream())
+                .filter(line -> line.startsWith("add u1"))
+                .count();
+    }
+
+    private static boolean isCaptured(PodBench bench) {
+        try {
+            return bench.podRuleset().contains("redirect to :15001");
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
     /// A running pod must not be cut off while nobody is there to carry its traffic.
     @Test
     void aRunningPodIsLeftAloneUntilAProxyHasIt() throws Exception {
@@ -198,6 +293,61 @@ class EnrolmentNetnsIT {
                 assertThat(bench.podRuleset()).isEqualTo(rules);
                 assertThat(proxy.heard()).anyMatch(line -> line.startsWith("add u1"));
             }
+        }
+    }
+
+    /// What an enroller may find in a running pod when it starts.
+    enum Found {
+        WHOLE,
+        NOTHING,
+        HALF,
+        NO_RETURN_PATH,
+        OF_OTHER_ANNOTATIONS
+    }
+
+    /// Hazard C2, as far as it concerns the enroller: after its start every pod of the node is compared and repaired.
+    @Test
+    void aSuccessorRepairsWhatItFinds() throws Exception {
+        try (var bench = new PodBench()) {
+            String rules;
+            try (var enroller = start(bench);
+                    var _ = new StandInProxy(socket())) {
+                enrol(enroller, pod(bench, true));
+                rules = bench.podState();
+            }
+            for (var found : Found.values()) {
+                switch (found) {
+                    case WHOLE -> {}
+                    case NOTHING -> {
+                        PodBench.run(bench.insidePod(), "nft flush ruleset");
+                        noReturnPath(bench);
+                    }
+                    case HALF -> PodBench.run(bench.insidePod(), "nft flush chain inet istio-ambient-nat prerouting");
+                    case NO_RETURN_PATH -> noReturnPath(bench);
+                    case OF_OTHER_ANNOTATIONS ->
+                        new PodRedirection(bench.insidePod()).apply(new PodRules(false, true, List.of(), true));
+                }
+                if (found != Found.WHOLE) {
+                    assertThat(bench.podState()).as("%s", found).isNotEqualTo(rules);
+                }
+                try (var enroller = start(bench);
+                        var _ = new StandInProxy(socket())) {
+                    enrol(enroller, pod(bench, true));
+
+                    assertThat(bench.podState()).as("%s", found).isEqualTo(rules);
+                }
+            }
+            HazardFigures.reached(
+                    "C2",
+                    "a pod with its rules, without, with half of them, without their return path, with others: 5 of 5"
+                            + " repaired by the enroller that starts; the order of a boot comes with the CNI plugin");
+        }
+    }
+
+    private static void noReturnPath(PodBench bench) throws Exception {
+        for (var family : List.of("-4", "-6")) {
+            PodBench.run(bench.insidePod(), "ip " + family + " rule del pref 32764");
+            PodBench.run(bench.insidePod(), "ip " + family + " route flush table 100");
         }
     }
 

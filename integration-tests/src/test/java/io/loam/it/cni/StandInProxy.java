@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReference;
 
@@ -14,6 +15,9 @@ final class StandInProxy implements AutoCloseable {
     private final ZdsProxySession session;
     private final List<String> heard = new CopyOnWriteArrayList<>();
     private final AtomicReference<String> refusal = new AtomicReference<>("");
+    private final AtomicReference<CompletableFuture<Void>> gate =
+            new AtomicReference<>(CompletableFuture.completedFuture(null));
+    private volatile boolean doomed;
 
     StandInProxy(Path zds) throws IOException {
         session = ZdsProxySession.connect(zds);
@@ -30,6 +34,11 @@ final class StandInProxy implements AutoCloseable {
                             var answer = refusal.get();
                             heard.add("add " + uid + " " + workload.namespace() + "/" + workload.name() + " inode "
                                     + netns.inode() + (answer.isEmpty() ? "" : " refused"));
+                            if (doomed) {
+                                session.close();
+                                return;
+                            }
+                            gate.get().join();
                             session.refuse(answer);
                         }
                     }
@@ -52,6 +61,16 @@ final class StandInProxy implements AutoCloseable {
     /// @param error answer to every add from now on; "" accepts
     void refuseWith(String error) {
         refusal.set(error);
+    }
+
+    /// Answers no add before `open` completes.
+    void answersAfter(CompletableFuture<Void> open) {
+        gate.set(open);
+    }
+
+    /// Its connection ends with the next add, as that of a process that crashes of it.
+    void diesOfTheNextAdd() {
+        doomed = true;
     }
 
     List<String> heard() {

@@ -20,6 +20,7 @@ import io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.NettyChannelBuilder;
 import io.loam.config.cluster.RunningPod;
 import io.loam.it.bench.MeshBench;
+import io.loam.it.lab.HazardFigures;
 import io.loam.lab.network.LabAddresses;
 import io.loam.lab.token.TokenIssuer;
 import io.loam.lab.token.TokenRequest;
@@ -39,6 +40,7 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -54,7 +56,9 @@ final class CaTokensNetnsIT {
     private static MeshBench bench;
     private static TokenIssuer issuer;
     private static MultiThreadIoEventLoopGroup loop;
-    private static int refused;
+
+    /// What was refused in this test.
+    private final List<String> refused = new ArrayList<>();
 
     @BeforeAll
     static void start() throws Exception {
@@ -71,7 +75,6 @@ final class CaTokensNetnsIT {
 
     @AfterAll
     static void stop() throws IOException {
-        System.out.printf("hazards I1, I2: %d wrong requests, 0 certificates%n", refused);
         if (loop != null) {
             var _ = loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
         }
@@ -91,58 +94,102 @@ final class CaTokensNetnsIT {
 
         assertIssued(one, id("here"));
         assertIssued(two, id("there"));
-        assertRefused(one, id("there"));
-        assertRefused(two, id("here"));
-        assertRefused(one, id("nobody"));
-        assertRefused(one, new SpiffeId("other.domain", "shop", "here"));
-        assertRefused(one, new SpiffeId(DOMAIN, "other", "here"));
+        assertRefused("a pod of another node", one, id("there"));
+        assertRefused("the same from there", two, id("here"));
+        assertRefused("nobody's account", one, id("nobody"));
+        assertRefused("another trust domain", one, new SpiffeId("other.domain", "shop", "here"));
+        assertRefused("the account's name in another namespace", one, new SpiffeId(DOMAIN, "other", "here"));
+        reached("I1", "of an agent");
     }
 
     @Test
     void aPodGetsItsOwnIdentityOnly() throws Exception {
-        var token = token(
-                bench.lab().pod("shop/here"),
-                "istio-ca",
-                bench.lab().pod("shop/here").uid());
+        var here = bench.lab().pod("shop/here");
+        var token = token(here, "istio-ca", here.uid());
 
         assertIssued(token, id("here"));
-        assertRefused(token, id("there"));
-        assertRefused(token, new SpiffeId(DOMAIN, "loam-system", "ztunnel"));
+        assertRefused("another pod's", token, id("there"));
+        assertRefused("the agent's", token, new SpiffeId(DOMAIN, "loam-system", "ztunnel"));
+        assertRefused("its account's name in another namespace", token, new SpiffeId(DOMAIN, "other", "here"));
+        assertRefused("another trust domain", token, new SpiffeId("other.domain", "shop", "here"));
+        reached("I2", "of a workload");
     }
 
     @Test
     void tokensThatDoNotFitArePointless() throws Exception {
         var here = bench.lab().pod("shop/here");
+        var there = bench.lab().pod("shop/there");
 
-        assertRefused(token(here, "somebody-else", here.uid()), id("here"));
-        assertRefused(token(here, "istio-ca", "00000000-0000-0000-0000-000000000000"), id("here"));
-        assertRefused("not.a.token", id("here"));
+        assertRefused("another audience", token(here, "somebody-else", here.uid()), id("here"));
+        assertRefused(
+                "another uid of the pod", token(here, "istio-ca", "00000000-0000-0000-0000-000000000000"), id("here"));
+        assertRefused("no token", "not.a.token", id("here"));
         var forger = TokenIssuer.openOrCreate(Files.createTempDirectory("forger"), InstantSource.system());
-        assertRefused(forger.issue(request(here, "istio-ca", here.uid())), id("here"));
+        assertRefused("signed by somebody else", forger.issue(request(here, "istio-ca", here.uid())), id("here"));
+        assertRefused("another account than the pod's", token("there", here, here.name(), here.node()), id("there"));
+        assertRefused("another pod's name", token("here", here, there.name(), here.node()), id("here"));
+        assertRefused("another node than the pod's", token("here", here, here.name(), "two"), id("here"));
+        assertRefused(
+                "an agent's account with a workload's pod",
+                issuer.issue(new TokenRequest(
+                        "loam-system",
+                        "ztunnel",
+                        "account-ztunnel",
+                        here.name(),
+                        here.uid(),
+                        here.node(),
+                        "node-" + here.node(),
+                        List.of("istio-ca"),
+                        Duration.ofHours(1))),
+                id("here"));
+        reached("I1, I2", "with a token that does not fit");
     }
 
     @Test
     void theTokenOfAPodThatWasReplacedIsWorthNothing() throws Exception {
+        var formerNode = Files.readString(state().resolve("nodes/one/token")).strip();
         bench.write("brief.yaml", caller("shop", "brief", "one"));
-        bench.awaitReady();
-        MeshBench.await(
-                "the pod",
-                () -> bench.lab().pods().stream().anyMatch(pod -> pod.name().equals("brief") && pod.ready()));
-        var first = bench.lab().pod("shop/brief");
+        var first = awaitReplaced("", "one");
         var token = token(first, "istio-ca", first.uid());
         assertIssued(token, id("brief"));
 
-        bench.write("brief.yaml", caller("shop", "brief", "two")); // moved, under the same name
+        bench.delete("brief.yaml");
         MeshBench.await(
-                "its successor",
+                "the pod to be gone",
+                () -> bench.lab().pods().stream().noneMatch(pod -> pod.name().equals("brief")));
+        assertRefused("pod deleted, its token", token, id("brief"));
+        assertRefused("pod deleted, its node's agent", formerNode, id("brief"));
+
+        bench.write("brief.yaml", caller("shop", "brief", "one")); // again, under the same name
+        var second = awaitReplaced(first.uid(), "one");
+        assertRefused("pod made anew under its name, the first one's token", token, id("brief"));
+        var secondToken = token(second, "istio-ca", second.uid());
+        assertIssued(secondToken, id("brief"));
+
+        bench.write("brief.yaml", caller("shop", "brief", "two")); // moved, under the same name
+        awaitReplaced(second.uid(), "two");
+        assertRefused("pod moved, the former one's token", secondToken, id("brief"));
+        assertRefused("pod moved, its former node's agent", formerNode, id("brief"));
+        reached("I1", "after a pod of the same name");
+    }
+
+    /// The pod that has the name now, ready, on that node, and not the one before.
+    private static RunningPod awaitReplaced(String formerUid, String node) throws Exception {
+        MeshBench.await(
+                "shop/brief on " + node,
                 () -> bench.lab().pods().stream()
                         .anyMatch(pod -> pod.name().equals("brief")
                                 && pod.ready()
-                                && pod.node().equals("two")));
+                                && pod.node().equals(node)
+                                && !pod.uid().equals(formerUid)));
+        return bench.lab().pod("shop/brief");
+    }
 
-        assertRefused(token, id("brief"));
-        var formerNode = Files.readString(state().resolve("nodes/one/token")).strip();
-        assertRefused(formerNode, id("brief"));
+    private void reached(String hazards, String whose) {
+        HazardFigures.reached(
+                hazards,
+                "%d of %d wrong requests %s refused, 0 certificates: %s"
+                        .formatted(refused.size(), refused.size(), whose, String.join("; ", refused)));
     }
 
     private static SpiffeId id(String account) {
@@ -151,6 +198,20 @@ final class CaTokensNetnsIT {
 
     private static String token(RunningPod pod, String audience, String uid) {
         return issuer.issue(request(pod, audience, uid));
+    }
+
+    /// Of the pod's uid, with the other facts as given.
+    private static String token(String account, RunningPod pod, String name, String node) {
+        return issuer.issue(new TokenRequest(
+                pod.namespace(),
+                account,
+                "account-" + account,
+                name,
+                pod.uid(),
+                node,
+                "node-" + node,
+                List.of("istio-ca"),
+                Duration.ofHours(1)));
     }
 
     private static TokenRequest request(RunningPod pod, String audience, String uid) {
@@ -171,9 +232,9 @@ final class CaTokensNetnsIT {
         assertThat(ask(token, identity)).isEqualTo(Status.Code.OK);
     }
 
-    private static void assertRefused(String token, SpiffeId identity) throws Exception {
-        assertThat(ask(token, identity)).as("%s", identity).isEqualTo(Status.Code.UNAUTHENTICATED);
-        refused++;
+    private void assertRefused(String what, String token, SpiffeId identity) throws Exception {
+        assertThat(ask(token, identity)).as("%s: %s", what, identity).isEqualTo(Status.Code.UNAUTHENTICATED);
+        refused.add(what);
     }
 
     /// As an agent asks; the answer's certificate must be for the identity that was asked for.
