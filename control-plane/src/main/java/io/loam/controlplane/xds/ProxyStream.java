@@ -111,7 +111,8 @@ final class ProxyStream implements StreamObserver<DeltaDiscoveryRequest> {
             if (subscription == null || subscription.isOutstanding()) {
                 continue;
             }
-            if (type == ResourceType.ADDRESS && subscription.isFullSync() && !gate.enter(turn)) {
+            if (type == ResourceType.ADDRESS && subscription.isFullSync(mesh) && !gate.enter(turn)) {
+                subscription.waits(mesh);
                 return; // called again when it is our turn
             }
             var difference = subscription.next(mesh, node);

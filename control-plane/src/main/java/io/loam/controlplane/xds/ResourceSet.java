@@ -84,6 +84,19 @@ final class ResourceSet {
         return new Difference(changed, removed);
     }
 
+    /// Everything, for somebody who may hold resources of an older set and some others, of whatever version.
+    Difference all(ResourceSet older, Collection<String> others) {
+        var removed = new ArrayList<String>();
+        for (var names : List.of(older.byName.keySet(), others)) {
+            for (var name : names) {
+                if (!byName.containsKey(name)) {
+                    removed.add(name);
+                }
+            }
+        }
+        return new Difference(List.copyOf(byName.values()), removed);
+    }
+
     /// @param removed names
     record Difference(List<MeshResource> changed, List<String> removed) {
         static final Difference NONE = new Difference(List.of(), List.of());

@@ -26,8 +26,11 @@ final class TypeSubscription {
     private boolean established;
     private boolean answerDue;
 
-    /// Began with no version at all: a proxy that is new, or that remembers names only.
-    private boolean holdsNothing;
+    /// Whether the first response is (nearly) the whole mesh; null before somebody asked.
+    private @Nullable Boolean fullSync;
+
+    /// Instead of the names in `held`, while a full sync waits for its turn: the resources there were when it began to.
+    private @Nullable ResourceSet before;
     /// On-demand: what the proxy asked for, as it asked (a name or an alias).
     private final Set<String> names = new LinkedHashSet<>();
     /// On-demand: asked since the last response, so to be answered even where nothing has changed or nothing
@@ -79,7 +82,6 @@ final class TypeSubscription {
         established = true;
         answerDue = true; // even an empty mesh: a proxy is ready when it has heard of both types
         held.putAll(request.getInitialResourceVersionsMap());
-        holdsNothing = held.values().stream().allMatch(String::isEmpty);
         var subscribed = request.getResourceNamesSubscribeList();
         wildcard = (subscribed.isEmpty() || subscribed.contains("*"))
                 && !request.getResourceNamesUnsubscribeList().contains("*");
@@ -114,10 +116,40 @@ final class TypeSubscription {
         return outstandingNonce != null;
     }
 
-    /// Whether the next response carries all resources to a proxy that holds no version of any: what may not go
-    /// to all at once.
-    boolean isFullSync() {
-        return established && wildcard && sent == null && holdsNothing;
+    /// Whether the next response carries most of the resources, since the proxy is new, remembers names only, or holds
+    /// versions of another time: what may not go to all at once.
+    boolean isFullSync(MeshResources mesh) {
+        if (!established || !wildcard || sent != null) {
+            return false;
+        }
+        if (fullSync == null) {
+            var current = mesh.of(type);
+            long same = held.entrySet().stream()
+                    .filter(entry -> {
+                        var resource = current.get(entry.getKey());
+                        return resource != null && resource.version().equals(entry.getValue());
+                    })
+                    .count();
+            fullSync = 2 * same < current.size();
+        }
+        return fullSync;
+    }
+
+    /// To be called when a full sync has to wait: who waits keeps no names and versions of its own that others have as
+    /// well. Those of 500 agents that came back together would be some times the mesh (hazard P8). It will be sent
+    /// everything.
+    void waits(MeshResources mesh) {
+        if (before == null) {
+            var current = mesh.of(type);
+            var others = new HashMap<String, String>();
+            held.forEach((name, version) -> {
+                if (current.get(name) == null) {
+                    others.put(name, version);
+                }
+            });
+            held = others;
+            before = current;
+        }
     }
 
     long acknowledgedGeneration() {
@@ -154,17 +186,24 @@ final class TypeSubscription {
         if (!wildcard) {
             return onDemand(mesh, node);
         }
-        var before = sent;
+        var last = sent;
         sent = current;
-        if (before != null) {
-            return current.since(before);
+        if (last != null) {
+            return current.since(last);
         }
-        var first = current.since(held);
+        var first = before == null ? current.since(held) : current.all(before, held.keySet());
         held = new HashMap<>();
+        before = null;
         return first;
     }
 
     private Difference onDemand(MeshResources mesh, String node) {
+        if (before != null) { // was wildcard until now, and waited
+            for (var resource : before.all()) {
+                held.put(resource.name(), "");
+            }
+            before = null;
+        }
         if (sent != null) { // was wildcard until now
             for (var resource : sent.all()) {
                 held.put(resource.name(), resource.version());

@@ -170,6 +170,46 @@ class TypeSubscriptionTest {
                 .isNull();
     }
 
+    /// Hazard P8.
+    @Test
+    void tellsWhoWaitsForItsTurnEverythingAndWhatIsGone() {
+        var first = next(null, workload("a", "10.0.0.1", "n1"), workload("b", "10.0.0.2", "n1"));
+        subscription.onRequest(DeltaDiscoveryRequest.newBuilder()
+                .putInitialResourceVersions(uid("a"), "")
+                .putInitialResourceVersions(uid("b"), "")
+                .putInitialResourceVersions(uid("long-gone"), "")
+                .build());
+        assertThat(subscription.isFullSync(first)).isTrue();
+        subscription.waits(first);
+
+        var second = next(first, workload("a", "10.0.0.1", "n1"), workload("c", "10.0.0.3", "n1"));
+        subscription.waits(second);
+        var difference = deliver(second);
+
+        assertThat(names(difference)).containsExactlyInAnyOrder(uid("a"), uid("c"));
+        assertThat(difference.removed()).containsExactlyInAnyOrder(uid("b"), uid("long-gone"));
+        assertThat(subscription.isFullSync(second)).isFalse();
+        assertThat(subscription.next(second, "n1")).isNull();
+    }
+
+    /// Hazard P8: what was encoded by a control plane of another version is no better than nothing.
+    @Test
+    void aDeltaOfMostOfTheMeshIsAFullSyncToo() {
+        var mesh = next(null, workload("a", "10.0.0.1", "n1"), workload("b", "10.0.0.2", "n1"));
+        subscription.onRequest(DeltaDiscoveryRequest.newBuilder()
+                .putInitialResourceVersions(uid("a"), version(mesh, uid("a")))
+                .putInitialResourceVersions(uid("b"), "of another time")
+                .build());
+        assertThat(subscription.isFullSync(mesh)).isFalse();
+
+        var other = new TypeSubscription(ResourceType.ADDRESS);
+        other.onRequest(DeltaDiscoveryRequest.newBuilder()
+                .putInitialResourceVersions(uid("a"), "of another time")
+                .putInitialResourceVersions(uid("b"), "of another time")
+                .build());
+        assertThat(other.isFullSync(mesh)).isTrue();
+    }
+
     @Test
     void givesEqualContentTheSameVersionInAnotherProcess() {
         var one = next(null, endpoint("a", "10.0.0.1", "n1"));
