@@ -93,7 +93,7 @@ final class HostilePeer implements AutoCloseable {
                 .channel();
         channel.pipeline().get(SslHandler.class).handshakeFuture().sync();
         channel.config().setAutoRead(reads);
-        var attack = new Attack(channel, goAways);
+        var attack = new Attack(channel, goAways, channel.pipeline().get(Deaf.class));
         attack.write(Http2CodecUtil.connectionPrefaceBuf().copy());
         attack.write(frame(SETTINGS, 0, 0, Unpooled.EMPTY_BUFFER));
         return attack;
@@ -120,7 +120,11 @@ final class HostilePeer implements AutoCloseable {
 
     /// CONNECT to the echo server in the pod, on one stream.
     ByteBuf connect(int stream) {
-        var authority = mesh.ipv4("mesh/server").getHostAddress() + ":" + TunnelLab.CROWD;
+        return connect(stream, TunnelLab.CROWD);
+    }
+
+    ByteBuf connect(int stream, int port) {
+        var authority = mesh.ipv4("mesh/server").getHostAddress() + ":" + port;
         var block = Unpooled.buffer();
         block.writeByte(2)
                 .writeByte(7)
@@ -139,16 +143,33 @@ final class HostilePeer implements AutoCloseable {
     static final class Attack implements AutoCloseable {
         private final Channel channel;
         private final BlockingQueue<Integer> goAways;
+        private final Deaf deaf;
 
-        private Attack(Channel channel, BlockingQueue<Integer> goAways) {
+        private Attack(Channel channel, BlockingQueue<Integer> goAways, Deaf deaf) {
             this.channel = channel;
             this.goAways = goAways;
+            this.deaf = deaf;
         }
 
         /// @return the last stream that the server's next GOAWAY speaks for, null if none came in time
         @Nullable
         Integer goAwayWithin(Duration time) throws InterruptedException {
             return goAways.poll(time.toMillis(), TimeUnit.MILLISECONDS);
+        }
+
+        /// Waits until the server has read what was written, or has said GOAWAY, or has closed.
+        void awaitRead() throws InterruptedException, IOException {
+            long expected = deaf.answers + 1;
+            write(frame(PING, 0, 0, Unpooled.copyLong(expected)));
+            TunnelLab.await(
+                    "an answer to PING",
+                    Duration.ofSeconds(10),
+                    () -> deaf.answers >= expected || deaf.error >= 0 || !channel.isOpen());
+        }
+
+        /// Of the server's last GOAWAY (RFC 9113, section 7); -1 before the first.
+        long error() {
+            return deaf.error;
         }
 
         /// As fast as the socket takes it.
@@ -181,7 +202,11 @@ final class HostilePeer implements AutoCloseable {
 
     /// Answers the server nothing, not even a PING.
     private static final class Deaf extends ChannelInboundHandlerAdapter {
+        private static final int ACK = 1;
+
         private final BlockingQueue<Integer> goAways;
+        private volatile long error = -1;
+        private volatile long answers;
 
         Deaf(BlockingQueue<Integer> goAways) {
             this.goAways = goAways;
@@ -192,6 +217,9 @@ final class HostilePeer implements AutoCloseable {
             var frame = (ByteBuf) message;
             if (frame.getByte(3) == GOAWAY) {
                 goAways.add(frame.getInt(FRAME_HEADER_BYTES));
+                error = frame.getUnsignedInt(FRAME_HEADER_BYTES + Integer.BYTES);
+            } else if (frame.getByte(3) == PING && frame.getByte(4) == ACK) {
+                answers = frame.getLong(FRAME_HEADER_BYTES);
             }
             frame.release();
         }

@@ -192,8 +192,12 @@ final class TunnelLab implements AutoCloseable {
 
     /// TCP connections that were begun inside the pod's namespace since it was made, its agent's included.
     long opened(String pod) throws IOException {
-        return inNetns(lab.podNetns(pod), "cat", "/proc/net/snmp")
-                .lines()
+        return activeOpens(inNetns(lab.podNetns(pod), "cat", "/proc/net/snmp"));
+    }
+
+    /// @param snmp what the kernel says in `/proc/net/snmp`
+    static long activeOpens(String snmp) {
+        return snmp.lines()
                 .filter(line -> line.startsWith("Tcp: ") && !line.contains("ActiveOpens"))
                 .mapToLong(line -> Long.parseLong(line.split(" ")[5]))
                 .findFirst()
