@@ -6,18 +6,32 @@ import static io.loam.it.bench.MeshBench.namespace;
 import static io.loam.it.bench.MeshBench.redis;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.loam.it.bench.AccessLog;
 import io.loam.it.bench.Load;
 import io.loam.it.bench.MeshBench;
 import io.loam.it.bench.PodConnection;
+import io.loam.it.lab.HazardFigures;
+import io.loam.lab.command.Command;
+import io.loam.protocol.linux.Netns;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -37,6 +51,12 @@ final class EnrolmentNetnsIT {
 
     /// Hazard C10 asks for no number; 20 rounds take 15 s.
     private static final int ROUNDS = Integer.getInteger("loam.it.enrolRounds", 8);
+
+    /// Hazards I12 and I13 ask for 1,000 turns, which take an hour: each is a pod that ends and one that starts.
+    private static final int TURNS = Integer.getInteger("loam.it.turns", 2);
+
+    /// In each turn, before the agent hears of it.
+    private static final int REFUSALS = 5;
 
     private static MeshBench bench;
 
@@ -252,6 +272,205 @@ final class EnrolmentNetnsIT {
                     ROUNDS,
                     load.longestGap().toMillis());
             assertThat(load.failures()).isEmpty();
+        }
+    }
+
+    /// Hazards I12 and I13: pods with accounts of their own take turns with one address, under traffic to them and from
+    /// them, while the agent of their peers hears of each turn only after some of that traffic: the control plane's
+    /// words to it are lost meanwhile. Whoever answers is whom the caller's agent meant, and whoever called is whom
+    /// the server's agent names.
+    @Test
+    void podsThatTakeTurnsWithAnAddressAreNotTakenForEachOther() throws Exception {
+        bench.write("sink.yaml", MeshBench.pod("shop", "sink", "one", """
+                [bash, -c, "socat TCP-LISTEN:7001,fork,reuseaddr EXEC:cat & exec socat TCP-LISTEN:7002,fork,reuseaddr EXEC:cat"]"""));
+        await(
+                "the sink",
+                () -> bench.lab().pods().stream().anyMatch(pod -> pod.name().equals("sink") && pod.ready()));
+        bench.write("turn.yaml", turn(0));
+        label(OURS);
+        await(
+                "the first turn",
+                () -> bench.lab().pods().stream().anyMatch(pod -> pod.name().equals(turnOf(0)) && pod.ready()));
+        bench.awaitMesh(true, "shop/caller", "shop/sink", "shop/" + turnOf(0));
+        var log = bench.accessLog("one");
+        var address = bench.ipv4("shop/" + turnOf(0));
+        try (var callers = new NameCallers(bench.lab().podNetns("shop/caller"), address)) {
+            callers.awaitAnswersOf(turnOf(0));
+            for (int turn = 1; turn <= TURNS; turn++) {
+                var next = turnOf(turn);
+                var before = turnOf(turn - 1);
+                long refusals = refusals(log, before);
+                inNodeOne("add table inet deaf; add chain inet deaf input { type filter hook input priority 0; };"
+                        + " add rule inet deaf input tcp sport 15012 drop");
+                try {
+                    bench.write("turn.yaml", turn(turn));
+                    await(
+                            next + " at the address of " + before,
+                            () -> bench.lab().pods().stream()
+                                    .anyMatch(pod -> pod.name().equals(next)
+                                            && pod.redirected()
+                                            && pod.ips().contains(address)));
+                    await(next + " to be refused as " + before, () -> refusals(log, before) >= refusals + REFUSALS);
+                } finally {
+                    inNodeOne("delete table inet deaf");
+                }
+                callers.awaitAnswersOf(next);
+                int current = turn;
+                await("a call of " + next, () -> !calls(log, current).isEmpty());
+            }
+            callers.stop();
+
+            var meant = new HashMap<String, Set<String>>();
+            await("all answers in the log", () -> {
+                meant.clear();
+                for (var entry : log.entries()) {
+                    if ("outbound".equals(entry.get("direction")) && entry.get("code") == null) {
+                        meant.computeIfAbsent(entry.get("src.addr"), _ -> new HashSet<>())
+                                .add(String.valueOf(entry.get("dst.workload")));
+                    }
+                }
+                return meant.keySet().containsAll(callers.answers.keySet());
+            });
+            long wrong = callers.answers.entrySet().stream()
+                    .filter(answer -> !meant.get(answer.getKey()).contains(answer.getValue()))
+                    .count();
+            HazardFigures.reached(
+                    "I12",
+                    "%d turns of two pods with one address, the callers' agent not told: 0 of %d requests answered by another pod than meant, %d refused for its certificate"
+                            .formatted(
+                                    TURNS,
+                                    callers.answers.size(),
+                                    refusals(log, turnOf(0)) + refusals(log, turnOf(1))));
+            assertThat(wrong).isZero();
+            int seen = 0;
+            for (int turn = 0; turn < 2; turn++) {
+                var name = turnOf(turn);
+                var calls = calls(log, turn);
+                assertThat(calls)
+                        .extracting(call -> call.get("src.identity"))
+                        .containsOnly("spiffe://cluster.local/ns/shop/sa/" + name);
+                assertThat(calls)
+                        .extracting(call -> call.getOrDefault("src.workload", name))
+                        .containsOnly(name);
+                seen += calls.size();
+            }
+            HazardFigures.reached(
+                    "I13",
+                    "%d turns, %d calls from the two pods: 0 with another identity or name than the caller's in certificate and log"
+                            .formatted(TURNS, seen));
+        } finally {
+            bench.delete("turn.yaml");
+            bench.delete("sink.yaml");
+            await(
+                    "the extra pods to be gone",
+                    () -> bench.lab().pods().stream()
+                            .noneMatch(pod ->
+                                    pod.name().startsWith("turn-") || pod.name().equals("sink")));
+        }
+    }
+
+    private static String turnOf(int turn) {
+        return turn % 2 == 0 ? "turn-a" : "turn-b";
+    }
+
+    /// Says its name on port 7000 and calls a port of the sink that only this one of the two calls.
+    private static String turn(int turn) {
+        var name = turnOf(turn);
+        return """
+                ---
+                apiVersion: v1
+                kind: ServiceAccount
+                metadata: {name: %1$s, namespace: shop}
+                ---
+                apiVersion: v1
+                kind: Pod
+                metadata: {name: %1$s, namespace: shop, labels: {app: %1$s}, annotations: {loam.io/pod-ip: 10.244.2.77}}
+                spec:
+                  serviceAccountName: %1$s
+                  nodeName: two
+                  terminationGracePeriodSeconds: 0
+                  containers:
+                    - name: main
+                      command: [bash, -c, "socat TCP-LISTEN:7000,fork,reuseaddr 'EXEC:echo %1$s' & while :; do echo a call | socat -T 5 - TCP:%2$s:%3$d,connect-timeout=5; sleep 0.05; done"]
+                """.formatted(name, bench.ipv4("shop/sink").getHostAddress(), 7001 + turn % 2);
+    }
+
+    /// Of connections to the address, as long as the caller's agent took it for this pod's.
+    private static long refusals(AccessLog log, String pod) throws IOException {
+        return log.entries().stream()
+                .filter(entry -> "outbound".equals(entry.get("direction"))
+                        && pod.equals(entry.get("dst.workload"))
+                        && "TLS_REFUSED".equals(entry.get("code")))
+                .count();
+    }
+
+    /// What the sink's agent says of those that the pod of this turn made.
+    private static List<Map<String, String>> calls(AccessLog log, int turn) throws IOException {
+        return log.entries().stream()
+                .filter(entry -> "inbound".equals(entry.get("direction"))
+                        && String.valueOf(entry.get("dst.hbone_addr")).endsWith(":" + (7001 + turn % 2)))
+                .toList();
+    }
+
+    private static void inNodeOne(String rules) throws IOException {
+        Command.run(List.of("nsenter", "--net=" + bench.lab().nodeNetns("one"), "nft", rules));
+    }
+
+    /// Connects again and again and asks who is there.
+    private static final class NameCallers implements AutoCloseable {
+        /// By the address called from. The last answer to a port that comes up twice; the log has both.
+        private final Map<String, String> answers = new ConcurrentHashMap<>();
+
+        private final Netns netns;
+        private final InetAddress address;
+        private final Thread thread;
+        private volatile String last = "";
+        private volatile boolean stopped;
+
+        NameCallers(Path pod, InetAddress address) throws IOException {
+            this.netns = Netns.open(pod);
+            this.address = address;
+            this.thread = Thread.ofPlatform().name("name-callers").start(this::run);
+        }
+
+        private void run() {
+            while (!stopped) {
+                try (var channel = netns.call(SocketChannel::open)) {
+                    channel.socket().setSoTimeout(5_000);
+                    channel.socket().connect(new InetSocketAddress(address, 7000), 5_000);
+                    var line = new BufferedReader(
+                                    new InputStreamReader(channel.socket().getInputStream(), StandardCharsets.UTF_8))
+                            .readLine();
+                    if (line != null) {
+                        answers.put(
+                                channel.socket().getLocalAddress().getHostAddress() + ":"
+                                        + channel.socket().getLocalPort(),
+                                line);
+                        last = line;
+                    }
+                } catch (IOException _) {
+                    LockSupport.parkNanos(5_000_000); // refused, or nobody there: what the test waits for
+                }
+            }
+        }
+
+        void awaitAnswersOf(String pod) throws Exception {
+            await("an answer of " + pod, () -> last.equals(pod));
+        }
+
+        void stop() throws InterruptedException {
+            stopped = true;
+            thread.join(Duration.ofSeconds(20));
+        }
+
+        @Override
+        public void close() {
+            try {
+                stop();
+            } catch (InterruptedException _) {
+                Thread.currentThread().interrupt();
+            }
+            netns.close();
         }
     }
 
