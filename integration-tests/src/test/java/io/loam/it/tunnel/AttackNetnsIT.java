@@ -58,7 +58,7 @@ final class AttackNetnsIT {
     /// above it the same attack is tried again, since what an attack costs it costs each time.
     private static final double NOISE_MILLIS = 20;
 
-    private static final int ATTEMPTS = 3;
+    private static final int ATTEMPTS = 6;
 
     /// Hazard T1: early resets in 30 s, the one included that ends the tunnel.
     private static final int RESETS = 200;
