@@ -141,7 +141,8 @@ final class Agent {
         return agent;
     }
 
-    /// As {@link #start}, whatever this process may do: pods cannot be taken on without privileges, all else works.
+    /// As {@link #start}, whatever this process may do: pods cannot be taken on without privileges, all else
+    /// works.
     static Agent begin(AgentConfig config, LimitsConfig limits, LogLevels logLevels) throws IOException {
         var agent = new Agent(config, limits, logLevels);
         try {
@@ -356,10 +357,11 @@ final class Agent {
         quit.await();
     }
 
-    /// The end (wire reference, section 10): listeners close at once, peers hear GOAWAY, connections go on until
-    /// the deadline, and what is left then is cut. Blocks that long at most, and while peers have tunnels: a
-    /// stream that crosses the GOAWAY is served (hazard P1). Operators' ports close at once as well, so that
-    /// where a successor on the same node has opened them (hazard P1) it is the one who answers.
+    /// The end (wire reference, section 10): listeners close at once, peers hear GOAWAY, connections go on
+    /// until the deadline, and what is left then is cut. Blocks that long at most, and while peers have
+    /// tunnels: a stream that crosses the GOAWAY is served (hazard P1), as is a query for a name that waits
+    /// for its answer. Operators' ports close at once as well, so that where a successor on the same node has
+    /// opened them (hazard P1) it is the one who answers.
     void drain() {
         long deadline = System.nanoTime() + config.drain().deadline().toNanos();
         log.info("draining deadline={} connections={}", config.drain().deadline(), connections.size());
@@ -369,7 +371,7 @@ final class Agent {
         pods.drain();
         endpoints.forEach(HttpEndpoint::close);
         try {
-            while ((connections.size() > 0 || pods.haveTunnels()) && System.nanoTime() < deadline) {
+            while ((connections.size() > 0 || pods.areInUse()) && System.nanoTime() < deadline) {
                 Thread.sleep(DRAIN_LOOK);
             }
             if (connections.size() > 0) {

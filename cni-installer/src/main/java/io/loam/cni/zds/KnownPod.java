@@ -7,13 +7,13 @@ import io.loam.protocol.zds.ZdsRequest.Add;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
-/// A pod as every proxy that connects is told of it, and the listeners that are kept for it while no proxy
-/// runs (hazards P1, P4). Owns the descriptors of both. Its lock keeps them open while a message with them
-/// is under way.
+/// A pod as every proxy that connects is told of it, and the listeners and sockets for datagrams that are
+/// kept for it while no proxy runs (hazards P1, P4). Owns the descriptors of both. Its lock keeps them open
+/// while a message with them is under way.
 ///
 /// What is kept is what a proxy handed over last. Nothing else is open there: a listener that is kept and
 /// that no proxy accepts from would swallow its share of the pod's connections, since the kernel spreads
-/// them over all (SO_REUSEPORT).
+/// them over all (SO_REUSEPORT). So what the newest proxy has taken no notice of is closed.
 final class KnownPod {
     private final Add add;
     private final Netns netns;
@@ -29,7 +29,8 @@ final class KnownPod {
         return add.uid();
     }
 
-    /// @return the proxy's error, "" if it accepted; null if the pod has been forgotten, so that nothing was sent
+    /// @return the proxy's error, "" if it accepted; null if the pod has been forgotten, so that nothing was
+    ///     sent
     /// @throws IOException also if the proxy hands over what are not listeners of this pod
     synchronized @Nullable String sendTo(ZdsAgentSession session) throws IOException {
         if (forgotten) {
@@ -46,8 +47,18 @@ final class KnownPod {
             }
             kept.close();
             kept = offered;
+        } else if (answer.error().isEmpty()) {
+            closeUnknownTo(session);
         }
         return answer.error();
+    }
+
+    private void closeUnknownTo(ZdsAgentSession session) {
+        switch (session.handOver()) {
+            case NOTHING -> kept.close();
+            case LISTENERS -> kept.closeDatagrams();
+            case ALL -> {}
+        }
     }
 
     /// Takes over what is kept for the same pod under its former object, unless the pod got another

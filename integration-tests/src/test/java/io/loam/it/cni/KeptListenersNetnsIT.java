@@ -7,6 +7,7 @@ import io.loam.cni.zds.ZdsServer;
 import io.loam.it.bench.MeshBench;
 import io.loam.protocol.linux.FileDescriptor;
 import io.loam.protocol.linux.Netns;
+import io.loam.protocol.linux.SeqPacketSocket;
 import io.loam.protocol.zds.HeldListeners;
 import io.loam.protocol.zds.ZdsProxySession;
 import io.loam.protocol.zds.ZdsProxySession.Incoming;
@@ -15,25 +16,34 @@ import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.unix.Socket;
 import java.io.IOException;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HexFormat;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/// The privileged half as the store of listeners, over real sockets in real namespaces. Stand-ins play the
-/// node proxies; the pod's namespace is that of the test bench.
+/// The privileged half as the store of listeners and of sockets for datagrams, over real sockets in real
+/// namespaces. Stand-ins play the node proxies; the pod's namespace is that of the test bench.
 class KeptListenersNetnsIT {
     private static final Duration SOON = Duration.ofSeconds(10);
     private static final Add ADD = new Add("u1", new WorkloadInfo("cart-1", "shop", "cart"));
     private static final int PORT = 15001;
+    private static final int DNS_PORT = 15053;
     private static final InetAddress LOOPBACK = InetAddress.ofLiteral("127.0.0.1");
 
     @TempDir
@@ -41,6 +51,7 @@ class KeptListenersNetnsIT {
 
     private PodBench bench;
     private ZdsServer zds;
+    private long inodeKept;
 
     @BeforeEach
     void start() throws Exception {
@@ -87,6 +98,57 @@ class KeptListenersNetnsIT {
         }
     }
 
+    /// The same for queries for names.
+    @Test
+    void aDatagramSentWhileNoProxyLivesIsReadByTheNextOne() throws Exception {
+        try (var first = new Proxy()) {
+            var _ = zds.add(ADD, podNetns());
+            try (var _ = first.nextAdd();
+                    var own = datagrams()) {
+                first.session.handOver(own);
+                inodeKept = own.inodes().iterator().next();
+            }
+            awaitKept(inodeKept);
+        }
+
+        try (var client = bench.inPod(() -> new DatagramSocket())) {
+            client.send(new DatagramPacket(new byte[] {7}, 1, LOOPBACK, DNS_PORT));
+        }
+        try (var second = new Proxy();
+                var held = second.nextAdd()) {
+            assertThat(held.datagramsKept()).isTrue();
+            assertThat(held.inodes()).containsExactly(inodeKept);
+            var queue = new Socket(held.datagramsOn(DNS_PORT).getFirst().number());
+            assertThat(queue.recvFrom(ByteBuffer.allocateDirect(10), 0, 10)).isNotNull();
+            second.session.ack();
+        }
+    }
+
+    /// A node proxy from before there were any, or Istio's: what it does not read from must not take queries.
+    @ParameterizedTest
+    @ValueSource(strings = {"0801c83e01", "0801"})
+    void socketsThatTheNextProxyDoesNotKnowAreClosed(String hello) throws Exception {
+        try (var first = new Proxy()) {
+            var _ = zds.add(ADD, podNetns());
+            try (var _ = first.nextAdd();
+                    var own = datagrams()) {
+                first.session.handOver(own);
+                inodeKept = own.inodes().iterator().next();
+            }
+            awaitKept(inodeKept);
+        }
+
+        try (var other = SeqPacketSocket.connect(folder.resolve("zds.sock"))) {
+            other.send(HexFormat.of().parseHex(hello), List.of(), SOON);
+            var add = (SeqPacketSocket.Received.Message) other.receive(1024, SOON);
+            add.descriptors().forEach(FileDescriptor::close);
+            assertThat(add.descriptors()).hasSize(1);
+            other.send(HexFormat.of().parseHex("0a00"), List.of(), SOON);
+
+            MeshBench.await("what was kept to be closed", () -> !isOpenHere(inodeKept));
+        }
+    }
+
     @Test
     void whatIsKeptIsClosedWhenThePodLeaves() throws Exception {
         try (var proxy = new Proxy()) {
@@ -98,7 +160,7 @@ class KeptListenersNetnsIT {
             assertThat(proxy.session.receive(SOON)).isEqualTo(new Incoming.Del("u1"));
             proxy.session.ack();
 
-            assertNobodyListens();
+            awaitNobodyListens();
         }
     }
 
@@ -119,7 +181,7 @@ class KeptListenersNetnsIT {
                 }
                 awaitKept(latter);
             }
-            assertNobodyListens();
+            awaitNobodyListens();
         }
     }
 
@@ -136,7 +198,37 @@ class KeptListenersNetnsIT {
             try (var held = proxy.nextAdd()) {
                 assertThat(held.isEmpty()).isTrue();
             }
-            assertNobodyListens();
+            awaitNobodyListens();
+        }
+    }
+
+    @Test
+    void aSocketForDatagramsOnAnotherPortThanItSaysEndsTheSession() throws Exception {
+        try (var proxy = new Proxy()) {
+            proxy.awaitSnapshot();
+            var answer = zds.add(ADD, podNetns());
+            try (var _ = proxy.nextAdd();
+                    var lying = bench.inPod(() -> datagrams(DNS_PORT, 8053))) {
+                proxy.session.handOver(lying);
+            }
+            assertEnded(proxy, answer, "listens on port 8053");
+        }
+    }
+
+    @Test
+    void aListenerThatIsSaidToBeForDatagramsEndsTheSession() throws Exception {
+        try (var proxy = new Proxy()) {
+            proxy.awaitSnapshot();
+            var answer = zds.add(ADD, podNetns());
+            try (var _ = proxy.nextAdd();
+                    var lying = listener(DNS_PORT);
+                    var said = new HeldListeners()) {
+                said.addDatagrams(
+                        DNS_PORT,
+                        FileDescriptor.duplicate(lying.on(DNS_PORT).getFirst().number()));
+                proxy.session.handOver(said);
+            }
+            assertEnded(proxy, answer, "not a UDP socket");
         }
     }
 
@@ -164,7 +256,7 @@ class KeptListenersNetnsIT {
                 proxy.session.handOver(lying);
             }
             assertEnded(proxy, answer, "listens on port 8080");
-            assertNobodyListens(8080);
+            awaitNobodyListens(8080);
         }
     }
 
@@ -216,14 +308,32 @@ class KeptListenersNetnsIT {
         }
     }
 
+    private HeldListeners datagrams() throws Exception {
+        return bench.inPod(() -> datagrams(DNS_PORT, DNS_PORT));
+    }
+
+    private static HeldListeners datagrams(int said, int real) throws IOException {
+        var socket = Socket.newSocketDgram();
+        try {
+            socket.bind(new InetSocketAddress(LOOPBACK, real));
+            var sockets = new HeldListeners();
+            sockets.addDatagrams(said, FileDescriptor.duplicate(socket.intValue()));
+            return sockets;
+        } finally {
+            socket.close();
+        }
+    }
+
     /// The store, in this process, answers nothing to an ack. To be called when nobody else here has the
     /// socket open.
     private static void awaitKept(long inode) throws Exception {
-        MeshBench.await("the store to have the listener", () -> {
-            try (var files = Files.list(Path.of("/proc/self/fd"))) {
-                return files.anyMatch(file -> isSocket(file, inode));
-            }
-        });
+        MeshBench.await("the store to have the listener", () -> isOpenHere(inode));
+    }
+
+    private static boolean isOpenHere(long inode) throws IOException {
+        try (var files = Files.list(Path.of("/proc/self/fd"))) {
+            return files.anyMatch(file -> isSocket(file, inode));
+        }
     }
 
     private static boolean isSocket(Path file, long inode) {
@@ -234,14 +344,21 @@ class KeptListenersNetnsIT {
         }
     }
 
-    private void assertNobodyListens() {
-        assertNobodyListens(PORT);
+    private void awaitNobodyListens() throws Exception {
+        awaitNobodyListens(PORT);
     }
 
-    private void assertNobodyListens(int port) {
-        assertThatThrownBy(() -> bench.inPod(() -> new java.net.Socket(LOOPBACK, port)))
-                .rootCause()
-                .hasMessageContaining("refused");
+    /// The store has the new descriptors a moment before it closes the old ones.
+    private void awaitNobodyListens(int port) throws Exception {
+        MeshBench.await("port " + port + " to be closed", () -> {
+            try {
+                bench.inPod(() -> new java.net.Socket(LOOPBACK, port)).close();
+                return false;
+            } catch (ExecutionException e) {
+                assertThat(e).rootCause().hasMessageContaining("refused");
+                return true;
+            }
+        });
     }
 
     private Netns podNetns() throws IOException {

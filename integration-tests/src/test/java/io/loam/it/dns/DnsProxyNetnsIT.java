@@ -3,6 +3,9 @@ package io.loam.it.dns;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.it.bench.MeshBench;
+import io.loam.it.dns.QueryLoad.Question;
+import io.loam.it.dns.QueryLoad.Sample;
+import io.loam.it.lab.HazardFigures;
 import io.loam.lab.Lab;
 import io.loam.lab.command.Command;
 import io.loam.model.address.IpBits;
@@ -22,6 +25,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -39,6 +43,13 @@ class DnsProxyNetnsIT {
 
     /// Issue 4: what a node has to answer.
     private static final int QUERIES_PER_SECOND = 5_000;
+
+    /// Of the tests in which agents come and go. The full figures: `-Dloam.dns.rate=500 -Dloam.dns.kills=12
+    /// -Dloam.dns.upgrades=20`.
+    private static final int RATE = Integer.getInteger("loam.dns.rate", 100);
+
+    private static final int KILLS = Integer.getInteger("loam.dns.kills", 1);
+    private static final int UPGRADES = Integer.getInteger("loam.dns.upgrades", 2);
 
     @TempDir
     private static Path directory;
@@ -148,6 +159,118 @@ class DnsProxyNetnsIT {
         assertThat(refused.millis).isLessThan(1_000);
         assertThat(metric("loam_dns_refused_total", "reason=\"timeout\"")).isPositive();
         assertThat(metric("loam_dns_refused_total", "reason=\"unreachable\"")).isPositive();
+    }
+
+    /// Hazard P4: queries wait in the sockets that the privileged half keeps, over both transports and both
+    /// families. Only what the agent had in hand when it was killed is lost.
+    @Test
+    void queriesThatComeWhileTheAgentIsDeadAreAnsweredByTheNextOne() throws Exception {
+        var deaths = new ArrayList<Death>();
+        List<Sample> samples;
+        try (var load = QueryLoad.start(lab.podNetns("client"), questions("www.example.com"), RATE)) {
+            for (int i = 0; i < KILLS; i++) {
+                load.awaitAnswerTo(System.nanoTime() + TimeUnit.SECONDS.toNanos(1));
+                var agent = lab.agent("na");
+                long killed = System.nanoTime();
+                agent.destroyForcibly();
+                agent.onExit().get(10, TimeUnit.SECONDS);
+                var death = new Death(killed, System.nanoTime());
+                deaths.add(death);
+                load.awaitAnswerTo(death.gone);
+                load.awaitAnswerTo(System.nanoTime());
+                load.giveUpBefore(death.gone); // it had them in hand
+            }
+            samples = load.stop();
+        }
+        var failed = failed(samples);
+        var lost = failed.stream()
+                .filter(sample -> deaths.stream().noneMatch(death -> death.cut(sample)))
+                .toList();
+        var waited = samples.stream()
+                .filter(sample -> deaths.stream().anyMatch(death -> death.cameBeforeTheNext(sample)))
+                .count();
+        HazardFigures.reached(
+                "P4",
+                "agent killed %d times at %d DNS queries/s: %d queries, %d of them within 100 ms after its end, %d lost, %d cut that it had in hand, delay p99 %d ms, longest %d ms"
+                        .formatted(
+                                KILLS,
+                                RATE,
+                                samples.size(),
+                                waited,
+                                lost.size(),
+                                failed.size() - lost.size(),
+                                percentile(samples, 0.99),
+                                percentile(samples, 1)));
+        assertThat(lost).isEmpty();
+        lab.awaitReady(START);
+    }
+
+    /// Hazard P1: agents replaced beside each other, each with another number of event loops, so that the
+    /// sockets are shared out again. What the old one has passed on to a resolver that takes a second, it
+    /// answers before it ends.
+    @Test
+    void anUpgradeLosesNoQuery() throws Exception {
+        List<Sample> samples;
+        try (var load = QueryLoad.start(lab.podNetns("client"), questions("slow.example.com"), RATE)) {
+            load.awaitAnswerTo(System.nanoTime() + TimeUnit.SECONDS.toNanos(1));
+            for (int i = UPGRADES; i > 0; i--) {
+                var before = lab.agent("na");
+                lab.replaceAgent("na", Map.of("ZTUNNEL_WORKER_THREADS", i % 2 == 0 ? "1" : "2"));
+                assertThat(lab.agent("na").pid()).isNotEqualTo(before.pid());
+                load.awaitAnswerTo(System.nanoTime());
+                before.onExit().get(START.toSeconds(), TimeUnit.SECONDS);
+            }
+            samples = load.stop();
+        }
+        var failed = failed(samples);
+        HazardFigures.reached(
+                "P1",
+                "%d agents replaced at %d DNS queries/s, a quarter of them in hand for 1 s: %d queries, %d lost, delay p99 %d ms, longest %d ms"
+                        .formatted(
+                                UPGRADES,
+                                RATE,
+                                samples.size(),
+                                failed.size(),
+                                percentile(samples, 0.99),
+                                percentile(samples, 1)));
+        assertThat(failed).isEmpty();
+        lab.awaitReady(START);
+    }
+
+    /// Names of the mesh and one that a resolver is asked for, over UDP and TCP, of resolvers of both families.
+    private static List<Question> questions(String forwarded) {
+        var questions = new ArrayList<Question>();
+        for (var names : List.of(ipv4("names"), ipv6("names"))) {
+            var resolver = new InetSocketAddress(InetAddress.ofLiteral(names), 53);
+            questions.add(new Question("web.shop.svc.cluster.local", resolver, false));
+            questions.add(new Question(forwarded, resolver, false));
+            questions.add(new Question("web.shop.svc.cluster.local", resolver, true));
+            questions.add(new Question("www.example.com", resolver, false));
+        }
+        return questions;
+    }
+
+    private static List<Sample> failed(List<Sample> samples) {
+        return samples.stream().filter(sample -> sample.failure() != null).toList();
+    }
+
+    private static long percentile(List<Sample> samples, double share) {
+        var sorted = samples.stream().map(Sample::delay).sorted().toList();
+        return sorted.get((int) Math.min(sorted.size() - 1L, Math.round(share * sorted.size())))
+                .toMillis();
+    }
+
+    /// Of an agent. Times are those of nanoTime.
+    private record Death(long killed, long gone) {
+        /// Whether the agent may have had the query in hand.
+        boolean cut(Sample sample) {
+            return sample.begun() - gone <= 0 && sample.done() - killed >= 0;
+        }
+
+        /// Within the tenth of a second that the lab waits before it starts the next one.
+        boolean cameBeforeTheNext(Sample sample) {
+            return sample.begun() - gone > 0 && sample.begun() - gone < TimeUnit.MILLISECONDS.toNanos(100);
+        }
     }
 
     @Test

@@ -253,7 +253,7 @@ final class HeldSocketsNetnsIT {
         bench.awaitMesh(true, "guests/guest");
         var listeners = listeners("guests/guest");
         var enroller = ProcessHandle.current().pid();
-        assertThat(listeners).hasSizeGreaterThanOrEqualTo(3);
+        assertThat(listeners).hasSizeGreaterThanOrEqualTo(5);
         assertThat(openSockets(enroller)).containsAll(listeners);
         assertThat(openSockets(bench.lab().agent("one").pid())).containsAll(listeners);
 
@@ -274,14 +274,20 @@ final class HeldSocketsNetnsIT {
                         .noneMatch(pod -> pod.namespace().equals("guests")));
     }
 
-    /// Inodes of the sockets that listen on the agent's ports in a pod.
+    /// Inodes of the sockets that listen on the agent's ports in a pod, those for datagrams of port 15053 included.
     private static Set<Long> listeners(String pod) throws IOException {
-        var table = Command.run(
-                List.of("nsenter", "--net=" + bench.lab().podNetns(pod), "cat", "/proc/net/tcp", "/proc/net/tcp6"));
+        var table = Command.run(List.of(
+                "nsenter",
+                "--net=" + bench.lab().podNetns(pod),
+                "cat",
+                "/proc/net/tcp",
+                "/proc/net/tcp6",
+                "/proc/net/udp",
+                "/proc/net/udp6"));
         var found = new HashSet<Long>();
         for (var line : table.lines().toList()) {
             var fields = line.strip().split("\\s+"); // proc(5): number, local, remote, state, …, inode in the tenth
-            if (fields.length > 9 && fields[3].equals("0A") && fields[1].matches(".*:3A(99|9E|A0)")) {
+            if (fields.length > 9 && fields[3].matches("0A|07") && fields[1].matches(".*:3A(99|9E|A0|CD)")) {
                 found.add(Long.valueOf(fields[9]));
             }
         }

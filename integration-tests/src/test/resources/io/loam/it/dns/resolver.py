@@ -4,11 +4,13 @@ whoami.example.com TXT    address of whoever asks, transport
 large.example.com TXT     3,000 bytes; over UDP truncated
 anything else under it    A 198.51.100.7; other types: no data
 silent.example.com        no answer at all
+slow.example.com          as the others under it; over UDP after 1 s
 all other names           do not exist
 """
 import selectors
 import socket
 import struct
+import time
 
 
 def answer(message, peer, transport):
@@ -50,12 +52,19 @@ tcp = socket.create_server(("::", 53), family=socket.AF_INET6, dualstack_ipv6=Tr
 selector = selectors.DefaultSelector()
 selector.register(udp, selectors.EVENT_READ)
 selector.register(tcp, selectors.EVENT_READ)
+later = []  # moment, answer, for whom; in this order
 while True:
-    for key, _ in selector.select():
+    while later and later[0][0] <= time.monotonic():
+        _, reply, peer = later.pop(0)
+        udp.sendto(reply, peer)
+    wait = max(0, later[0][0] - time.monotonic()) if later else None
+    for key, _ in selector.select(wait):
         if key.fileobj is udp:
             message, peer = udp.recvfrom(4096)
             reply = answer(message, peer[0], "udp")
-            if reply:
+            if reply and b"\4slow\7example\3com\0" in message:
+                later.append((time.monotonic() + 1, reply, peer))
+            elif reply:
                 udp.sendto(reply, peer)
         else:
             connection, peer = tcp.accept()

@@ -35,6 +35,11 @@ final class PodQueries {
     private final EventLoop loop;
     private final Forwarding forwarding;
 
+    /// Queries of this loop that wait.
+    private int waiting;
+
+    private @Nullable Runnable idle;
+
     /// @param podLimit the pod's queries that wait, on all loops
     PodQueries(LocalPod pod, DnsServices services, InFlight podLimit, EventLoop loop, Forwarding forwarding) {
         this.pod = pod;
@@ -177,8 +182,8 @@ final class PodQueries {
         }
     }
 
-    /// One query that a resolver was asked. Holds a place among those that wait, a socket of the pod, the pod and the
-    /// query, from the beginning to its one end, whatever goes wrong at either.
+    /// One query that a resolver was asked. Holds a place among those that wait, a socket of the pod, the pod
+    /// and the query, from the beginning to its one end, whatever goes wrong at either.
     private final class Waiting implements Forwarding.Listener {
         private final QueryMessage query;
         private final ByteBuf message; // for the question of an answer of ours
@@ -234,7 +239,6 @@ final class PodQueries {
             }
             over = true;
             services.limits.giveSocket(pod);
-            leave();
             try {
                 services.metrics.forwardedEnd(
                         query.type(), asker.transport(), client, answered, System.nanoTime() - startedNanos);
@@ -243,6 +247,7 @@ final class PodQueries {
                 bug(asker.transport(), e);
                 asker.drop();
             } finally {
+                leave();
                 message.release();
                 pod.release();
             }
@@ -283,6 +288,8 @@ final class PodQueries {
         full = services.node.enter();
         if (full != null) {
             podLimit.leave();
+        } else {
+            waiting++;
         }
         return full;
     }
@@ -290,6 +297,25 @@ final class PodQueries {
     private void leave() {
         services.node.leave();
         podLimit.leave();
+        waiting--;
+        if (waiting == 0 && idle != null) {
+            loop.execute(this::tellIdle); // the last answer may have to be flushed when a burst has been read
+        }
+    }
+
+    /// Runs the task when none of the queries that came here waits any more: at once, or after the answer to
+    /// the last one. For the end of the sockets, once.
+    void whenIdle(Runnable task) {
+        idle = task;
+        tellIdle();
+    }
+
+    private void tellIdle() {
+        var task = idle;
+        if (waiting == 0 && task != null) {
+            idle = null;
+            task.run();
+        }
     }
 
     private void serverFailure(QueryMessage query, ByteBuf message, Asker asker, Refusal reason, String detail) {

@@ -15,6 +15,13 @@ import org.jspecify.annotations.Nullable;
 /// Queries of one connection, one message each. Answers go out as they come, in any order (RFC 7766, 7); a
 /// client that asks faster than it is answered, or does not take its answers, is not read for a while.
 final class StreamQueries extends SimpleChannelInboundHandler<ByteBuf> implements Asker {
+    /// What the process tells its connections.
+    enum Event {
+        /// It ends: what has been asked is all that is answered. Who is connected and has not asked yet still
+        /// may, once (RFC 7766, 6.2.4: a client that finds its connection closed asks again over another).
+        LAST_QUERIES
+    }
+
     /// Waiting at one time; the C library asks two.
     private static final int MOST_WAITING = 16;
 
@@ -22,7 +29,10 @@ final class StreamQueries extends SimpleChannelInboundHandler<ByteBuf> implement
     private final InFlight connections;
     private @Nullable ChannelHandlerContext ctx;
     private int waiting;
+    private int unsent;
     private boolean admitted;
+    private boolean asked;
+    private boolean last;
 
     /// @param connections the pod's, this one not yet counted
     StreamQueries(PodQueries queries, InFlight connections) {
@@ -61,6 +71,7 @@ final class StreamQueries extends SimpleChannelInboundHandler<ByteBuf> implement
 
     @Override
     protected void channelRead0(ChannelHandlerContext ctx, ByteBuf message) {
+        asked = true;
         waiting++;
         readWhatFits();
         try {
@@ -86,6 +97,9 @@ final class StreamQueries extends SimpleChannelInboundHandler<ByteBuf> implement
     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
         if (event instanceof IdleStateEvent && waiting == 0) {
             var _ = ctx.close();
+        } else if (event == Event.LAST_QUERIES) {
+            last = true;
+            closeAfterLast();
         }
     }
 
@@ -123,8 +137,18 @@ final class StreamQueries extends SimpleChannelInboundHandler<ByteBuf> implement
     @Override
     public void answer(ByteBuf answer) {
         waiting--;
-        var _ = context().writeAndFlush(answer);
+        unsent++;
+        var _ = context().writeAndFlush(answer).addListener(_ -> {
+            unsent--;
+            closeAfterLast();
+        });
         readWhatFits();
+    }
+
+    private void closeAfterLast() {
+        if (last && asked && waiting == 0 && unsent == 0) {
+            var _ = context().close();
+        }
     }
 
     @Override

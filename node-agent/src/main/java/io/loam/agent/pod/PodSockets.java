@@ -19,21 +19,27 @@ import java.io.IOException;
 import java.net.Inet6Address;
 import java.net.InetAddress;
 
-/// Opens sockets in a pod's network namespace. Each carries the mark that exempts it from redirection, listeners
-/// included (a mark on a listener is inherited by what it accepts; without it the replies vanish). Keep-alive times are
-/// inherited from the listener as well, so that an accepted connection costs no system call for its options;
-/// TCP_NODELAY is set by Netty on every socket.
+/// Opens sockets in a pod's network namespace. Each carries the mark that exempts it from redirection,
+/// listeners included (a mark on a listener is inherited by what it accepts; without it the replies vanish).
+/// Keep-alive times are inherited from the listener as well, so that an accepted connection costs no system
+/// call for its options; TCP_NODELAY is set by Netty on every socket.
 ///
-/// An option that the kernel refuses is an error here: Netty would log it and go on with a socket that is captured
-/// again.
+/// An option that the kernel refuses is an error here: Netty would log it and go on with a socket that is
+/// captured again.
 ///
-/// Called on platform threads only (event loops, the ZDS thread), since entering a namespace changes the thread.
+/// Called on platform threads only (event loops, the ZDS thread), since entering a namespace changes the
+/// thread.
 public final class PodSockets {
-    /// What waits in the kernel between us and a program of the pod. No network lies between whose delay needs more,
-    /// and bytes that wait longer have left the cache when they are copied: 8 connections in bulk cost 1.23 CPU
-    /// seconds per GB with the kernel's own sizes (up to tens of MiB) and 1.06 with this. Every kernel allows this
-    /// much, and doubles it for its own books.
+    /// What waits in the kernel between us and a program of the pod. No network lies between whose delay
+    /// needs more, and bytes that wait longer have left the cache when they are copied: 8 connections in bulk
+    /// cost 1.23 CPU seconds per GB with the kernel's own sizes (up to tens of MiB) and 1.06 with this. Every
+    /// kernel allows this much, and doubles it for its own books.
     private static final int LOCAL_BUFFER_BYTES = 208 << 10;
+
+    /// What a socket for datagrams keeps of those that nobody reads, because no agent lives (hazard P4).
+    /// Every kernel allows this much, doubles it for its own books, and counts some 800 bytes for a query:
+    /// there is room for more than 500, as many of one pod as may wait for its resolvers.
+    private static final int QUEUE_BYTES = 208 << 10;
 
     private final Netns netns;
     private final SocketConfig config;
@@ -105,6 +111,36 @@ public final class PodSockets {
         var channel = datagrams(loopback);
         try {
             set(channel, UnixChannelOption.SO_REUSEPORT, config.reusePort());
+            set(channel, ChannelOption.SO_RCVBUF, QUEUE_BYTES);
+            return channel;
+        } catch (IOException | RuntimeException e) {
+            discard(channel);
+            throw e;
+        }
+    }
+
+    /// A {@link #localListener} that a predecessor opened and bound, unregistered.
+    ///
+    /// @param socket listens already; passes into the ownership of the result, or is closed
+    public EpollServerSocketChannel adoptedLocal(FileDescriptor socket) throws IOException {
+        var channel = new EpollServerSocketChannel(socket.detach());
+        try {
+            set(channel, SocketOptions.MARK, config.mark());
+            return channel;
+        } catch (IOException | RuntimeException e) {
+            discard(channel);
+            throw e;
+        }
+    }
+
+    /// A socket of {@link #localDatagrams} that a predecessor opened and bound, unregistered.
+    ///
+    /// @param socket passes into the ownership of the result, or is closed
+    public EpollDatagramChannel adoptedDatagrams(FileDescriptor socket) throws IOException {
+        var channel = new EpollDatagramChannel(socket.detach());
+        try {
+            set(channel, SocketOptions.MARK, config.mark());
+            set(channel, ChannelOption.SO_RCVBUF, QUEUE_BYTES);
             return channel;
         } catch (IOException | RuntimeException e) {
             discard(channel);
@@ -160,8 +196,8 @@ public final class PodSockets {
         }
     }
 
-    /// For a connection of an application, dialled or accepted: nothing is read before somebody takes the bytes, and
-    /// one direction may end before the other.
+    /// For a connection of an application, dialled or accepted: nothing is read before somebody takes the
+    /// bytes, and one direction may end before the other.
     public void application(Channel channel) throws IOException {
         set(channel, ChannelOption.ALLOW_HALF_CLOSURE, true);
         set(channel, ChannelOption.AUTO_READ, false);

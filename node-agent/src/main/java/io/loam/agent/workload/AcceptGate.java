@@ -1,8 +1,8 @@
 package io.loam.agent.workload;
 
 import io.loam.agent.pod.LocalPod;
+import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
-import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.util.concurrent.ScheduledFuture;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -15,12 +15,15 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Nothing is accepted for a pod before there is a mesh to decide by and a certificate to show (hazards P1, P4): who
-/// connects meanwhile waits in the kernel's backlog, and is served by a predecessor that shares the listener if there
-/// is one. An agent that accepts earlier takes connections from that one and lets them wait, or refuses them.
+/// Nothing is accepted for a pod before there is a mesh to decide by and a certificate to show (hazards P1,
+/// P4): who connects meanwhile waits in the kernel's backlog, and is served by a predecessor that shares the
+/// listener if there is one. An agent that accepts earlier takes connections from that one and lets them
+/// wait, or refuses them.
 ///
-/// Opens as well when the CA's answer is a refusal, and when its time is over: from then on connections are refused
-/// with the reason, instead of waiting for what does not come. Once open it stays open.
+/// Opens as well when the CA's answer is a refusal, and when its time is over: from then on connections are
+/// refused with the reason, instead of waiting for what does not come. Once open it stays open.
+///
+/// Queries for names wait in the same way in the queues of their sockets, for a mesh that knows the names.
 ///
 /// Belongs to the loop; methods may be called on any thread.
 final class AcceptGate {
@@ -36,31 +39,35 @@ final class AcceptGate {
     /// or more as a rule.
     static final Duration CERTIFICATE_LIMIT = Duration.ofSeconds(10);
 
+    private final String what;
     private final LocalPod pod;
     private final EventLoop loop;
     private final long began = System.nanoTime();
-    private final List<EpollServerSocketChannel> waiting = new ArrayList<>();
+    private final List<Channel> waiting = new ArrayList<>();
     private final CompletableFuture<Void> opened = new CompletableFuture<>();
     private @Nullable ScheduledFuture<?> limit;
     private String lacking = "mesh";
 
-    private AcceptGate(LocalPod pod, EventLoop loop) {
+    private AcceptGate(String what, LocalPod pod, EventLoop loop) {
+        this.what = what;
         this.pod = pod;
         this.loop = loop;
     }
 
+    /// @param what waits, for the log
     /// @param whole when the first whole mesh is published
     /// @param certificate asked for when it is: completes with the CA's answer, whatever it is
     /// @param meshLimit how long the mesh is waited for
     /// @param certificateLimit how long the certificate is waited for after that
     static AcceptGate of(
+            String what,
             LocalPod pod,
             EventLoop loop,
             CompletionStage<Void> whole,
             Supplier<? extends CompletionStage<?>> certificate,
             Duration meshLimit,
             Duration certificateLimit) {
-        var gate = new AcceptGate(pod, loop);
+        var gate = new AcceptGate(what, pod, loop);
         loop.execute(() -> gate.expireAfter(meshLimit));
         whole.thenRun(() -> {
             loop.execute(() -> {
@@ -75,7 +82,7 @@ final class AcceptGate {
     /// Has this listener accept as soon as the gate is open.
     ///
     /// @param listener registered, and does not read by itself
-    void add(EpollServerSocketChannel listener) {
+    void add(Channel listener) {
         loop.execute(() -> {
             if (opened.isDone()) {
                 begin(listener);
@@ -107,7 +114,7 @@ final class AcceptGate {
 
     private void expire() {
         if (!opened.isDone()) {
-            log.warn("pod accepts connections without what is needed pod={} lacking={}", pod, lacking);
+            log.warn("pod accepts {} without what is needed pod={} lacking={}", what, pod, lacking);
             open();
         }
     }
@@ -121,7 +128,7 @@ final class AcceptGate {
         }
         if (!waiting.isEmpty()) {
             long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
-            log.info("pod accepts connections pod={} listeners={} after.ms={}", pod, waiting.size(), millis);
+            log.info("pod accepts {} pod={} listeners={} after.ms={}", what, pod, waiting.size(), millis);
         }
         waiting.forEach(AcceptGate::begin);
         waiting.clear();
@@ -129,7 +136,7 @@ final class AcceptGate {
     }
 
     /// On the listener's own loop, where it is also closed.
-    private static void begin(EpollServerSocketChannel listener) {
+    private static void begin(Channel listener) {
         listener.eventLoop().execute(() -> {
             if (listener.isRegistered()) { // closing takes it out of its loop first
                 listener.config().setAutoRead(true);

@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The pods of this node that are in the mesh, as the privileged half names them (wire reference, 6.4, rules 3, 6 and
-/// 7). Thread-safe; the lock is held while listeners are opened, which no event loop waits for.
+/// The pods of this node that are in the mesh, as the privileged half names them (wire reference, 6.4, rules
+/// 3, 6 and 7). Thread-safe; the lock is held while listeners are opened, which no event loop waits for.
 public final class WorkloadProxies implements PodLifecycle {
     private static final Logger log = LoggerFactory.getLogger(WorkloadProxies.class);
     private static final String PENDING = "workload proxies";
@@ -112,7 +112,7 @@ public final class WorkloadProxies implements PodLifecycle {
                 }
                 running = start(new LocalPod(uid, info, netns, sockets), unused, held != null);
             }
-            return held == null ? null : unlessKept(running.listeners(), known);
+            return held == null ? null : unlessKept(running.listeners(held.datagramsKept()), known);
         }
     }
 
@@ -215,9 +215,10 @@ public final class WorkloadProxies implements PodLifecycle {
         active.values().forEach(RunningProxy::drain);
     }
 
-    /// Whether a peer has a tunnel to one of the pods: until it has taken notice of the drain it may open streams.
-    public synchronized boolean haveTunnels() {
-        return active.values().stream().anyMatch(RunningProxy::hasTunnels);
+    /// Whether a peer has a tunnel to one of the pods, and may open streams until it has taken notice of the
+    /// drain; or a program of one of them waits for the answer to its query.
+    public synchronized boolean areInUse() {
+        return active.values().stream().anyMatch(RunningProxy::isInUse);
     }
 
     /// New connections of a pod get new tunnels; those that are open stay where they are. Not for event loops.
@@ -267,18 +268,20 @@ public final class WorkloadProxies implements PodLifecycle {
         /// @throws IOException if one of them is not a listener of this pod
         void adopt(HeldListeners held) throws IOException;
 
-        /// Descriptors of its own for all listeners, owned by the caller.
-        HeldListeners listeners() throws IOException;
+        /// Descriptors of its own for all listeners, owned by the caller, who has them kept.
+        ///
+        /// @param datagrams whether sockets for datagrams are kept as well
+        HeldListeners listeners(boolean datagrams) throws IOException;
 
         /// Completes when connections are accepted, or never will be.
         CompletionStage<Void> accepts();
 
-        /// The process ends: nothing new is accepted; what was accepted gets what it needs. Does nothing the second
-        /// time.
+        /// The process ends: nothing new is accepted; what was accepted gets what it needs. Does nothing the
+        /// second time.
         void drain();
 
-        /// Whether peers have tunnels to the pod, or are about to.
-        boolean hasTunnels();
+        /// Whether peers have tunnels to the pod, or are about to, or its programs wait for names.
+        boolean isInUse();
 
         /// The pod leaves: nothing new is accepted, running connections go on. Does nothing the second time.
         void stop();

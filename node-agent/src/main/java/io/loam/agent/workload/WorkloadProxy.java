@@ -29,7 +29,9 @@ import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,13 +39,13 @@ import org.slf4j.LoggerFactory;
 /// One enrolled pod: three listeners per event loop in the pod's namespace, its DNS proxy, and the
 /// pools of its outbound tunnels.
 ///
-/// The kernel spreads new connections over the loops (SO_REUSEPORT); each connection then stays on the loop that
-/// accepted it, with everything it needs. Methods are called on the ZDS thread or on the thread that drains the
-/// process, under the lock of {@link WorkloadProxies}.
+/// The kernel spreads new connections over the loops (SO_REUSEPORT); each connection then stays on the loop
+/// that accepted it, with everything it needs. Methods are called on the ZDS thread or on the thread that
+/// drains the process, under the lock of {@link WorkloadProxies}.
 ///
-/// Listeners that the privileged half has kept (hazards P1, P4) are taken first, all of them: one that is
-/// open and that nobody accepts from would swallow its share of the connections. With another number of
-/// loops than the predecessor had, a loop gets several, or more are opened.
+/// Listeners and sockets of the DNS proxy that the privileged half has kept (hazards P1, P4) are taken first,
+/// all of them: one that is open and that nobody accepts from would swallow its share of the connections.
+/// With another number of loops than the predecessor had, a loop gets several, or more are opened.
 public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     private static final Logger log = LoggerFactory.getLogger(WorkloadProxy.class);
 
@@ -64,6 +66,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     private final InboundTunnels tunnels = new InboundTunnels();
     private final List<Listener> listeners = new ArrayList<>();
     private final AcceptGate gate;
+    private final AcceptGate queriesGate;
     private final PodMarks marks;
     private @Nullable PodDns dns;
     private boolean drained;
@@ -85,31 +88,40 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
                 services.inbound().hbone(),
                 services.inbound().budgets());
         services.loops().workers().forEach(loop -> hosts.put(loop, new PodHosts(pod, services.hosts(), loop)));
-        gate = AcceptGate.of(
+        gate = gate("connections", certificate::get);
+        queriesGate = gate("queries", () -> CompletableFuture.completedStage(null));
+    }
+
+    private AcceptGate gate(String what, Supplier<? extends CompletionStage<?>> certificate) {
+        return AcceptGate.of(
+                what,
                 pod,
                 services.loops().control().next(),
                 services.inbound().mesh().whole(),
-                certificate::get,
+                certificate,
                 AcceptGate.MESH_LIMIT,
                 AcceptGate.CERTIFICATE_LIMIT);
     }
 
-    /// Opens the listeners; when it returns the kernel completes connections, which are accepted when the {@link
-    /// AcceptGate} opens. On failure none is left and the pod is still the caller's.
+    /// Opens the listeners; when it returns the kernel completes connections, which are accepted when the
+    /// {@link AcceptGate} opens. On failure none is left and the pod is still the caller's.
     ///
     /// @param held as for {@link #adopt}
     /// @throws IOException with the port and the reason
     static WorkloadProxy start(LocalPod pod, WorkloadServices services, HeldListeners held) throws IOException {
         var proxy = new WorkloadProxy(pod, services);
         try {
+            if (services.dns() != null) {
+                proxy.dns = PodDns.of(pod, services.dns(), services.loops().workers(), proxy.queriesGate::add);
+            }
             proxy.adopt(held);
             for (var port : PORTS) {
                 while (proxy.count(port) < services.loops().workers().size()) {
                     proxy.open(port);
                 }
             }
-            if (services.dns() != null) {
-                proxy.dns = PodDns.start(pod, services.dns(), services.loops().workers());
+            if (proxy.dns != null) {
+                proxy.dns.open();
             }
         } catch (IOException | RuntimeException | Error e) {
             proxy.closeListeners();
@@ -138,13 +150,16 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
                 adopted++;
             }
         }
+        if (dns != null) {
+            adopted += dns.adopt(held, own);
+        }
         if (adopted > 0) {
             log.info("listeners taken over pod={} listeners={}", pod, adopted);
         }
     }
 
     private Set<Long> ownInodes() throws IOException {
-        try (var own = listeners()) {
+        try (var own = copies(true)) {
             return own.inodes();
         }
     }
@@ -224,18 +239,29 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
         gate.add(listener);
     }
 
-    /// As many of each port as fit into one message: with more loops than that, the rest is not kept.
     @Override
-    public HeldListeners listeners() throws IOException {
+    public HeldListeners listeners(boolean datagrams) throws IOException {
+        var duplicates = copies(datagrams);
+        if (dns != null && datagrams) {
+            dns.datagramsAreKept();
+        }
+        return duplicates;
+    }
+
+    /// As many of each port as fit into one message: with more loops than that, the rest is not kept.
+    private HeldListeners copies(boolean datagrams) throws IOException {
+        int each = HeldListeners.MAX / (PORTS.size() + (dns == null ? 0 : dns.kinds(datagrams)));
         var duplicates = new HeldListeners();
         try {
             for (var port : PORTS) {
                 var ofPort = listeners.stream().filter(listener -> listener.port == port);
-                for (var listener :
-                        ofPort.limit(HeldListeners.MAX / PORTS.size()).toList()) {
+                for (var listener : ofPort.limit(each).toList()) {
                     var number = listener.socket.fd().intValue();
                     duplicates.add(port, FileDescriptor.duplicate(number));
                 }
+            }
+            if (dns != null) {
+                dns.copyTo(duplicates, each, datagrams);
             }
             return duplicates;
         } catch (IOException | RuntimeException e) {
@@ -254,11 +280,11 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
 
     @Override
     public CompletionStage<Void> accepts() {
-        return gate.opened();
+        return dns == null ? gate.opened() : gate.opened().runAfterBoth(queriesGate.opened(), () -> {});
     }
 
-    /// Peers are told to open no more streams, and running connections live until they end. The certificate stays: a
-    /// connection that was accepted a moment ago may still have to dial its tunnel (hazard P1).
+    /// Peers are told to open no more streams, and running connections live until they end. The certificate
+    /// stays: a connection that was accepted a moment ago may still have to dial its tunnel (hazard P1).
     @Override
     public void drain() {
         if (drained) {
@@ -272,8 +298,8 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     }
 
     @Override
-    public boolean hasTunnels() {
-        return tunnels.any();
+    public boolean isInUse() {
+        return tunnels.any() || (dns != null && dns.isInUse());
     }
 
     @Override
@@ -300,6 +326,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     /// successor.
     private void closeListeners() {
         gate.close();
+        queriesGate.close();
         listeners.forEach(listener -> {
             listener.socket.deregister().awaitUninterruptibly();
             listener.socket.close().awaitUninterruptibly();

@@ -544,6 +544,58 @@ class DnsQueriesTest {
         stream.finishAndReleaseAll();
     }
 
+    /// Hazard P1: the socket has to stay for the answer to what was read before an upgrade.
+    @Test
+    void isIdleWhenTheLastAnswerIsWritten() {
+        var its = new EmbeddedChannel();
+        var asking =
+                new PodQueries(client, services, new InFlight(2, Refusal.POD_LIMIT), its.eventLoop(), this::forward);
+        its.pipeline().addLast(new DatagramQueries(asking, closed()));
+        var answersWhenIdle = new ArrayList<Integer>();
+        its.writeInbound(new DatagramPacket(query("www.example.com", DnsRecordType.A), PROXY, PROGRAM));
+        its.writeInbound(new DatagramPacket(query("www.example.org", DnsRecordType.A), PROXY, PROGRAM));
+
+        asking.whenIdle(() -> answersWhenIdle.add(its.outboundMessages().size()));
+        fail(asked.remove());
+        its.runPendingTasks();
+        assertThat(answersWhenIdle).isEmpty();
+        fail(asked.remove());
+        its.runPendingTasks();
+
+        assertThat(answersWhenIdle).containsExactly(2);
+        asking.whenIdle(() -> answersWhenIdle.add(-1));
+        assertThat(answersWhenIdle).as("nobody waits").containsExactly(2, -1);
+        its.finishAndReleaseAll();
+    }
+
+    @Test
+    void anAgentThatEndsAnswersWhatItsConnectionsAskedAndClosesThem() {
+        var open = new InFlight(2, Refusal.CONNECTION_LIMIT);
+        var asking = new EmbeddedChannel(new StreamQueries(queries, open));
+        var silent = new EmbeddedChannel(new StreamQueries(queries, open));
+        asking.writeInbound(query("www.example.com", DnsRecordType.A));
+
+        asking.pipeline().fireUserEventTriggered(StreamQueries.Event.LAST_QUERIES);
+        silent.pipeline().fireUserEventTriggered(StreamQueries.Event.LAST_QUERIES);
+        assertThat(asking.isOpen()).isTrue();
+        fail(asked.remove());
+
+        assertThat(asking.outboundMessages()).hasSize(1);
+        assertThat(asking.isOpen()).isFalse();
+        assertThat(silent.isOpen()).as("its query may be under way").isTrue();
+        silent.writeInbound(query("web.shop", DnsRecordType.A));
+        assertThat(silent.outboundMessages()).hasSize(1);
+        assertThat(silent.isOpen()).isFalse();
+        asking.finishAndReleaseAll();
+        silent.finishAndReleaseAll();
+        assertThat(open.count()).isZero();
+    }
+
+    private static void fail(Asked forwarded) {
+        forwarded.message.release();
+        forwarded.listener.failed(Refusal.TIMEOUT, "");
+    }
+
     private DnsServices services(int ofPod, int ofNode) {
         return services(ofPod, ofNode, List.of(FALLBACK.getAddress()));
     }

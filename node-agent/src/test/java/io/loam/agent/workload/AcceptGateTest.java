@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// Hazards P1 and P4, over loopback. "Not accepted" is asked after every task of both loops has run: the kernel has
-/// completed the connection by then, and a listener that may accept would have been told.
+/// Hazards P1 and P4, over loopback. "Not accepted" is asked after every task of both loops has run: the
+/// kernel has completed the connection by then, and a listener that may accept would have been told.
 class AcceptGateTest {
     private static final Duration NEVER = Duration.ofMinutes(10);
 
@@ -123,6 +123,7 @@ class AcceptGateTest {
 
     private AcceptGate gate(Duration meshLimit, Duration certificateLimit) {
         return AcceptGate.of(
+                "connections",
                 TestPods.pod("cart"),
                 loops.control().next(),
                 whole,

@@ -28,8 +28,8 @@ import java.util.concurrent.CompletionStage;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Wire reference, 6.4, rules 3, 6 and 7: which pods are served after which messages. A namespace is a descriptor with
-/// an inode here, since nothing is opened in it.
+/// Wire reference, 6.4, rules 3, 6 and 7: which pods are served after which messages. A namespace is a
+/// descriptor with an inode here, since nothing is opened in it.
 class WorkloadProxiesTest {
     private static final SocketConfig SOCKETS =
             new SocketConfig(1337, true, true, true, SocketConfig.KeepAlive.DEFAULT, Duration.ofSeconds(10));
@@ -308,7 +308,7 @@ class WorkloadProxiesTest {
             }
 
             @Override
-            public HeldListeners listeners() throws IOException {
+            public HeldListeners listeners(boolean datagrams) throws IOException {
                 var own = new HeldListeners();
                 own.add(15001, FileDescriptor.open(folder.resolve("listener")));
                 return own;
@@ -325,7 +325,7 @@ class WorkloadProxiesTest {
             }
 
             @Override
-            public boolean hasTunnels() {
+            public boolean isInUse() {
                 return false;
             }
 

@@ -11,16 +11,17 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
 
-/// The C library's functions as Java methods. A negative result is turned into an {@link LinuxException} with the errno
-/// that the call left behind, captured before the virtual machine can overwrite it.
+/// The C library's functions as Java methods. A negative result is turned into an {@link LinuxException} with
+/// the errno that the call left behind, captured before the virtual machine can overwrite it.
 ///
 /// Numbers are those of Linux on x86_64 and aarch64, which agree on everything used here. So do their calling
-/// conventions
-/// on what {@link #CALL} relies on: the first six integers and pointers travel in registers of 64 bits, variadic ones
-/// too, a function looks at no more of a register than the type of its parameter has, and what lies above a result of
-/// type `int` means nothing (System V ABI for AMD64, 3.2.3; Procedure Call Standard for AArch64, 6.8.2).
+/// conventions on what {@link #CALL} relies on: the first six integers and pointers travel in registers of 64
+/// bits, variadic ones too, a function looks at no more of a register than the type of its parameter has, and
+/// what lies above a result of type `int` means nothing (System V ABI for AMD64, 3.2.3; Procedure Call
+/// Standard for AArch64, 6.8.2).
 ///
-/// Memory that is handed to a function has to stay alive until it returns: take it from an arena that is closed later.
+/// Memory that is handed to a function has to stay alive until it returns: take it from an arena that is
+/// closed later.
 final class Libc {
     static final int O_RDONLY = 0;
     static final int O_CLOEXEC = 0x80000; // 02000000
@@ -42,6 +43,7 @@ final class Libc {
     static final int RLIMIT_NOFILE = 7;
     static final int AF_INET6 = 10;
     static final int IPPROTO_TCP = 6;
+    static final int IPPROTO_UDP = 17;
     static final int SO_PEERCRED = 17;
     static final int SO_ACCEPTCONN = 30;
     static final int SO_PROTOCOL = 38;
@@ -59,9 +61,8 @@ final class Libc {
     private static final MemoryLayout STATE = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO = STATE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
-    /// Calls any function here, whose address comes first. One for all, because the virtual machine spins classes for
-    /// each
-    /// kind of signature at run time, some 10 ms of an agent's start for each.
+    /// Calls any function here, whose address comes first. One for all, because the virtual machine spins
+    /// classes for each kind of signature at run time, some 10 ms of an agent's start for each.
     private static final MethodHandle CALL = LINKER.downcallHandle(
             FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
             Linker.Option.captureCallState("errno"));
@@ -215,8 +216,8 @@ final class Libc {
         return result;
     }
 
-    /// strerror(3) may overwrite the text from another thread; its texts for known numbers are constant in glibc and
-    /// musl.
+    /// strerror(3) may overwrite the text from another thread; its texts for known numbers are constant in
+    /// glibc and musl.
     private static String message(int errno) {
         try (var arena = Arena.ofConfined()) {
             var text = MemorySegment.ofAddress(invoke(STRERROR, arena.allocate(STATE), errno, 0, 0, 0));

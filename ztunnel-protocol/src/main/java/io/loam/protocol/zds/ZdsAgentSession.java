@@ -3,6 +3,9 @@ package io.loam.protocol.zds;
 import io.loam.protocol.linux.FileDescriptor;
 import io.loam.protocol.linux.SeqPacketSocket;
 import io.loam.protocol.linux.SeqPacketSocket.Received;
+import io.loam.protocol.zds.HeldListeners.ListenerGroup;
+import io.loam.protocol.zds.HeldListeners.ListenerGroups;
+import io.loam.protocol.zds.ZdsCodec.HandOver;
 import io.loam.protocol.zds.ZdsRequest.Add;
 import io.loam.protocol.zds.ZdsRequest.Del;
 import io.loam.protocol.zds.ZdsRequest.Keep;
@@ -15,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 
 /// The privileged half's end of one connection from a node proxy: strict request and ack, one outstanding.
 ///
-/// Every method blocks, at most for its deadlines; one platform thread at a time. An IOException ends the session: the
-/// caller closes it.
+/// Every method blocks, at most for its deadlines; one platform thread at a time. An IOException ends the
+/// session: the caller closes it.
 public final class ZdsAgentSession implements AutoCloseable {
     /// For a message to leave and for its answer to come, each.
     public static final Duration DEADLINE = Duration.ofSeconds(5);
@@ -26,7 +29,7 @@ public final class ZdsAgentSession implements AutoCloseable {
     private static final Duration LIVENESS_READ = Duration.ofMillis(10);
 
     private final SeqPacketSocket socket;
-    private boolean handsOver;
+    private HandOver handOver = HandOver.NOTHING;
 
     /// @param socket just accepted; passes into the ownership of this object
     public ZdsAgentSession(SeqPacketSocket socket) {
@@ -35,12 +38,16 @@ public final class ZdsAgentSession implements AutoCloseable {
 
     /// The proxy speaks first.
     public void awaitHello() throws IOException {
-        handsOver = ZdsCodec.requireHello(bytes("hello"));
+        handOver = ZdsCodec.requireHello(bytes("hello"));
     }
 
-    /// Whether the proxy has said that it hands over its listeners. To be asked after {@link #awaitHello}.
+    /// What the proxy has said that it hands over. To be asked after {@link #awaitHello}.
+    public HandOver handOver() {
+        return handOver;
+    }
+
     public boolean handsOver() {
-        return handsOver;
+        return handOver != HandOver.NOTHING;
     }
 
     /// The process at the other end.
@@ -49,14 +56,15 @@ public final class ZdsAgentSession implements AutoCloseable {
     }
 
     /// @param netns stays the caller's
-    /// @param held what is kept for the pod, perhaps nothing; stays the caller's. A proxy that does not hand
-    ///     over listeners is not told of them
+    /// @param held what is kept for the pod, perhaps nothing; stays the caller's. A proxy is told of those
+    ///     kinds that it hands over itself
     public AddAnswer add(Add add, FileDescriptor netns, HeldListeners held) throws IOException {
         var passed = new ArrayList<>(List.of(netns));
         var said = add;
-        if (handsOver) {
-            said = new Add(add.uid(), add.workload(), held.groups());
-            passed.addAll(held.descriptors());
+        if (handsOver()) {
+            boolean datagrams = handOver == HandOver.ALL;
+            said = new Add(add.uid(), add.workload(), held.groups(datagrams));
+            passed.addAll(held.descriptors(datagrams));
         }
         socket.send(ZdsCodec.encode(said), passed, DEADLINE);
         var what = "ack of add " + add.uid();
@@ -64,15 +72,23 @@ public final class ZdsAgentSession implements AutoCloseable {
         try {
             var answer = ZdsCodec.decodeAck(message.bytes());
             var groups = answer.listeners();
-            if (groups != null && !handsOver) {
+            if (groups != null && !fits(groups)) {
                 throw new ZdsProtocolException(what + ": listeners that nobody asked for");
             }
-            var listeners = HeldListeners.of(groups == null ? List.of() : groups, message.descriptors());
+            var listeners = HeldListeners.of(groups == null ? ListenerGroups.NONE : groups, message.descriptors());
             return new AddAnswer(answer.error(), groups == null ? null : listeners);
         } catch (IOException | RuntimeException e) {
             message.descriptors().forEach(FileDescriptor::close);
             throw e;
         }
+    }
+
+    private boolean fits(ListenerGroups groups) {
+        return switch (handOver) {
+            case NOTHING -> false;
+            case LISTENERS -> groups.groups().stream().noneMatch(ListenerGroup::datagrams);
+            case ALL -> true;
+        };
     }
 
     /// @param error the proxy's, "" if it accepted

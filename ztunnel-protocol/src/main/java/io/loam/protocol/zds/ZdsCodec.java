@@ -11,6 +11,7 @@ import io.loam.protocol.proto.zds.WorkloadRequest;
 import io.loam.protocol.proto.zds.WorkloadResponse;
 import io.loam.protocol.proto.zds.ZdsHello;
 import io.loam.protocol.zds.HeldListeners.ListenerGroup;
+import io.loam.protocol.zds.HeldListeners.ListenerGroups;
 import io.loam.protocol.zds.ZdsRequest.Add;
 import io.loam.protocol.zds.ZdsRequest.Del;
 import io.loam.protocol.zds.ZdsRequest.Keep;
@@ -18,7 +19,6 @@ import io.loam.protocol.zds.ZdsRequest.SnapshotSent;
 import io.loam.protocol.zds.ZdsRequest.WorkloadInfo;
 import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// ZDS messages to datagrams and back. One message is one datagram, without a length prefix.
@@ -28,27 +28,42 @@ public final class ZdsCodec {
 
     private ZdsCodec() {}
 
-    /// Of a proxy that hands over its listeners. A privileged half that does not keep any reads past it.
+    /// Of a proxy that hands over its listeners and its sockets for datagrams. A privileged half that does
+    /// not keep any reads past it.
     public static byte[] hello() {
         return ZdsHello.newBuilder()
                 .setVersion(Version.V1)
                 .setLoamDescriptorStore(true)
+                .setLoamDatagrams(true)
                 .build()
                 .toByteArray();
     }
 
-    /// @return whether the proxy hands over its listeners
+    /// @return what the proxy hands over
     /// @throws ZdsProtocolException if the proxy speaks no version we know
-    public static boolean requireHello(byte[] datagram) throws ZdsProtocolException {
+    public static HandOver requireHello(byte[] datagram) throws ZdsProtocolException {
         try {
             var hello = ZdsHello.parseFrom(datagram);
             if (hello.getVersion() != Version.V1) {
                 throw new ZdsProtocolException("hello: version " + hello.getVersion() + " (expected: V1)");
             }
-            return hello.getLoamDescriptorStore();
+            if (!hello.getLoamDescriptorStore()) {
+                return HandOver.NOTHING;
+            }
+            return hello.getLoamDatagrams() ? HandOver.ALL : HandOver.LISTENERS;
         } catch (InvalidProtocolBufferException e) {
             throw new ZdsProtocolException("hello: unreadable", e);
         }
+    }
+
+    /// What a proxy hands over to be kept.
+    public enum HandOver {
+        /// As Istio's does.
+        NOTHING,
+        /// Its listeners, and knows nothing of sockets for datagrams.
+        LISTENERS,
+        /// Both.
+        ALL
     }
 
     /// @throws IllegalArgumentException if the message would exceed {@link #MAX_MESSAGE_BYTES}
@@ -80,7 +95,8 @@ public final class ZdsCodec {
         return bytes;
     }
 
-    /// @throws ZdsProtocolException if the message is unreadable, empty, without a UID or an Add without its pod
+    /// @throws ZdsProtocolException if the message is unreadable, empty, without a UID or an Add without its
+    ///     pod
     public static ZdsRequest decodeRequest(byte[] datagram) throws ZdsProtocolException {
         WorkloadRequest message;
         try {
@@ -118,7 +134,7 @@ public final class ZdsCodec {
     }
 
     /// Success, with listeners for the privileged half to keep.
-    static byte[] ack(List<ListenerGroup> listeners) {
+    static byte[] ack(ListenerGroups listeners) {
         return WorkloadResponse.newBuilder()
                 .setAck(Ack.newBuilder().setLoamListeners(toProto(listeners)))
                 .build()
@@ -143,22 +159,24 @@ public final class ZdsCodec {
         }
     }
 
-    private static Listeners toProto(List<ListenerGroup> groups) {
-        var listeners = Listeners.newBuilder();
-        groups.forEach(group -> listeners.addGroups(io.loam.protocol.proto.zds.ListenerGroup.newBuilder()
-                .setPort(group.port())
-                .setCount(group.count())));
+    private static Listeners toProto(ListenerGroups said) {
+        var listeners = Listeners.newBuilder().setDatagrams(said.datagrams());
+        said.groups()
+                .forEach(group -> listeners.addGroups(io.loam.protocol.proto.zds.ListenerGroup.newBuilder()
+                        .setPort(group.port())
+                        .setCount(group.count())
+                        .setDatagrams(group.datagrams())));
         return listeners.build();
     }
 
-    private static List<ListenerGroup> groups(String what, Listeners listeners) throws ZdsProtocolException {
+    private static ListenerGroups groups(String what, Listeners listeners) throws ZdsProtocolException {
         var groups = new ArrayList<ListenerGroup>();
-        var ports = new HashSet<Integer>();
+        var places = new HashSet<ListenerGroup>();
         int sum = 0;
         for (var group : listeners.getGroupsList()) {
             int port = group.getPort();
             int count = group.getCount(); // unsigned on the wire: what is too large is negative here
-            if (port < 1 || port > 65535 || !ports.add(port)) {
+            if (port < 1 || port > 65535 || !places.add(new ListenerGroup(port, 0, group.getDatagrams()))) {
                 throw new ZdsProtocolException(what + ": listeners on port " + Integer.toUnsignedString(port)
                         + " (expected: 1 to 65535, each once)");
             }
@@ -167,16 +185,16 @@ public final class ZdsCodec {
                         + port + " (expected: at least 1, " + HeldListeners.MAX + " in all)");
             }
             sum += count;
-            groups.add(new ListenerGroup(port, count));
+            groups.add(new ListenerGroup(port, count, group.getDatagrams()));
         }
-        return groups;
+        return new ListenerGroups(groups, listeners.getDatagrams());
     }
 
     /// What a proxy answered.
     ///
     /// @param error "" for success
     /// @param listeners to be kept from now on in place of what was; null if that stays
-    public record Answer(String error, @Nullable List<ListenerGroup> listeners) {}
+    public record Answer(String error, @Nullable ListenerGroups listeners) {}
 
     private static String uid(String kind, String uid) throws ZdsProtocolException {
         if (uid.isEmpty()) {

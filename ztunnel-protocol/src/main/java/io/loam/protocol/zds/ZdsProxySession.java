@@ -110,9 +110,10 @@ public final class ZdsProxySession implements AutoCloseable {
 
     /// Answers the last request, an Add that had {@link Incoming.Add#held}: done.
     ///
-    /// @param listeners to be kept from now on in place of what was; stay the caller's
+    /// @param listeners to be kept from now on in place of what was; stay the caller's. None for datagrams
+    ///     unless {@link HeldListeners#datagramsKept}
     public void handOver(HeldListeners listeners) throws IOException {
-        socket.send(ZdsCodec.ack(listeners.groups()), listeners.descriptors(), SEND_DEADLINE);
+        socket.send(ZdsCodec.ack(listeners.groups(true)), listeners.descriptors(true), SEND_DEADLINE);
     }
 
     private void requireBeforeSnapshot(String what) throws ZdsProtocolException {

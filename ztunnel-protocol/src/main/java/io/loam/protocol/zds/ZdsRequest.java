@@ -1,7 +1,6 @@
 package io.loam.protocol.zds;
 
-import io.loam.protocol.zds.HeldListeners.ListenerGroup;
-import java.util.List;
+import io.loam.protocol.zds.HeldListeners.ListenerGroups;
 import org.jspecify.annotations.Nullable;
 
 /// What the privileged half tells the node proxy, one at a time, each answered by an ack.
@@ -11,11 +10,7 @@ public sealed interface ZdsRequest {
     /// @param uid Kubernetes pod UID
     /// @param listeners what the descriptors behind the namespace's are; empty if the privileged half keeps
     ///     listeners and has none yet, null if it is not asked to
-    record Add(String uid, WorkloadInfo workload, @Nullable List<ListenerGroup> listeners) implements ZdsRequest {
-        public Add {
-            listeners = listeners == null ? null : List.copyOf(listeners);
-        }
-
+    record Add(String uid, WorkloadInfo workload, @Nullable ListenerGroups listeners) implements ZdsRequest {
         public Add(String uid, WorkloadInfo workload) {
             this(uid, workload, null);
         }

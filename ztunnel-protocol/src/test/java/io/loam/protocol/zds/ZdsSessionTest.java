@@ -7,7 +7,9 @@ import io.loam.protocol.linux.FileDescriptor;
 import io.loam.protocol.linux.SeqPacketServer;
 import io.loam.protocol.linux.SeqPacketSocket;
 import io.loam.protocol.zds.HeldListeners.ListenerGroup;
+import io.loam.protocol.zds.HeldListeners.ListenerGroups;
 import io.loam.protocol.zds.ZdsAgentSession.AddAnswer;
+import io.loam.protocol.zds.ZdsCodec.HandOver;
 import io.loam.protocol.zds.ZdsProxySession.Incoming;
 import io.loam.protocol.zds.ZdsRequest.Add;
 import io.loam.protocol.zds.ZdsRequest.Del;
@@ -103,7 +105,7 @@ class ZdsSessionTest {
                 var kept = files(15001, "a", 15008, "b", 15008, "c");
                 var own = files(15006, "d")) {
             agent.awaitHello();
-            assertThat(agent.handsOver()).isTrue();
+            assertThat(agent.handOver()).isEqualTo(HandOver.ALL);
             assertThat(agent.peerPid()).isEqualTo(ProcessHandle.current().pid());
 
             var added = submit(() -> agent.add(ADD, netns, kept));
@@ -131,7 +133,7 @@ class ZdsSessionTest {
                 var kept = files(15001, "a")) {
             proxy.send(new byte[] {8, 1}, List.of(), SOON);
             agent.awaitHello();
-            assertThat(agent.handsOver()).isFalse();
+            assertThat(agent.handOver()).isEqualTo(HandOver.NOTHING);
 
             var added = submit(() -> agent.add(ADD, netns, kept));
             var message = (SeqPacketSocket.Received.Message) proxy.receive(1024, SOON);
@@ -139,7 +141,7 @@ class ZdsSessionTest {
             assertThat(message.descriptors()).hasSize(1);
             assertThat(ZdsCodec.decodeRequest(message.bytes())).isEqualTo(ADD);
 
-            proxy.send(ZdsCodec.ack(List.of(new ListenerGroup(15001, 1))), List.of(netns), SOON);
+            proxy.send(ZdsCodec.ack(groups(new ListenerGroup(15001, 1))), List.of(netns), SOON);
             assertThatThrownBy(() -> added.get(5, TimeUnit.SECONDS))
                     .rootCause()
                     .isInstanceOf(ZdsProtocolException.class)
@@ -148,8 +150,94 @@ class ZdsSessionTest {
     }
 
     @Test
+    void socketsForDatagramsTravelBesideListenersOfTheSamePort() throws Exception {
+        try (var proxy = ZdsProxySession.connect(server.path());
+                var agent = accepted();
+                var netns = FileDescriptor.open(Path.of("/proc/self/ns/net"));
+                var kept = withDatagrams(files(15053, "a"), "b", "c");
+                var own = withDatagrams(files(15053, "d"), "e")) {
+            agent.awaitHello();
+
+            var added = submit(() -> agent.add(ADD, netns, kept));
+            var incoming = (Incoming.Add) proxy.receive(SOON);
+            try (var _ = incoming.netns();
+                    var held = Objects.requireNonNull(incoming.held())) {
+                assertThat(held.datagramsKept()).isTrue();
+                assertSame(held.on(15053), kept.on(15053));
+                assertSame(held.datagramsOn(15053), kept.datagramsOn(15053));
+            }
+            proxy.handOver(own);
+            try (var listeners =
+                    Objects.requireNonNull(added.get(5, TimeUnit.SECONDS).listeners())) {
+                assertSame(listeners.on(15053), own.on(15053));
+                assertSame(listeners.datagramsOn(15053), own.datagramsOn(15053));
+            }
+        }
+    }
+
+    private static void assertSame(List<FileDescriptor> found, List<FileDescriptor> expected) {
+        assertThat(found.stream().map(FileDescriptor::inode).toList())
+                .isEqualTo(expected.stream().map(FileDescriptor::inode).toList());
+    }
+
+    /// One of ours from before there were any: it would take the group for listeners.
+    @Test
+    void aProxyThatKnowsListenersOnlyIsToldOfThoseOnly() throws Exception {
+        try (var proxy = SeqPacketSocket.connect(server.path());
+                var agent = accepted();
+                var netns = FileDescriptor.open(Path.of("/proc/self/ns/net"));
+                var kept = withDatagrams(files(15001, "a"), "b")) {
+            proxy.send(HexFormat.of().parseHex("0801" + "c83e01"), List.of(), SOON);
+            agent.awaitHello();
+            assertThat(agent.handOver()).isEqualTo(HandOver.LISTENERS);
+
+            var added = submit(() -> agent.add(ADD, netns, kept));
+            var message = (SeqPacketSocket.Received.Message) proxy.receive(1024, SOON);
+            message.descriptors().forEach(FileDescriptor::close);
+            assertThat(message.descriptors()).hasSize(2);
+            assertThat(ZdsCodec.decodeRequest(message.bytes()))
+                    .isEqualTo(new Add("u1", ADD.workload(), groups(new ListenerGroup(15001, 1))));
+
+            proxy.send(ZdsCodec.ack(groups(new ListenerGroup(15053, 1, true))), List.of(netns), SOON);
+            assertThatThrownBy(() -> added.get(5, TimeUnit.SECONDS))
+                    .rootCause()
+                    .hasMessageContaining("nobody asked for");
+        }
+    }
+
+    /// A store of ours from before there were any: what it does not know it must not be given.
+    @Test
+    void aStoreThatKnowsListenersOnlyIsSeen() throws Exception {
+        try (var proxy = ZdsProxySession.connect(server.path());
+                var agent = Objects.requireNonNull(server.accept(SOON));
+                var netns = FileDescriptor.open(Path.of("/proc/self/ns/net"))) {
+            // uid, workload_info, and field 1001 with nothing in it
+            var add = "0a027531" + "1209" + "0a016e" + "120173" + "1a0161" + "ca3e00";
+            agent.send(HexFormat.of().parseHex("0a12" + add), List.of(netns), SOON);
+
+            var incoming = (Incoming.Add) proxy.receive(SOON);
+            try (var _ = incoming.netns();
+                    var held = Objects.requireNonNull(incoming.held())) {
+                assertThat(held.isEmpty()).isTrue();
+                assertThat(held.datagramsKept()).isFalse();
+            }
+        }
+    }
+
+    private HeldListeners withDatagrams(HeldListeners held, String... names) throws IOException {
+        for (var name : names) {
+            held.addDatagrams(15053, FileDescriptor.open(Files.writeString(folder.resolve(name), "")));
+        }
+        return held;
+    }
+
+    private static ListenerGroups groups(ListenerGroup... groups) {
+        return new ListenerGroups(List.of(groups), false);
+    }
+
+    @Test
     void refusesListenersThatDoNotFitTheirDescriptors() throws Exception {
-        var two = new Add("u1", ADD.workload(), List.of(new ListenerGroup(15001, 2)));
+        var two = new Add("u1", ADD.workload(), groups(new ListenerGroup(15001, 2)));
         try (var proxy = ZdsProxySession.connect(server.path());
                 var agent = Objects.requireNonNull(server.accept(SOON));
                 var netns = FileDescriptor.open(Path.of("/proc/self/ns/net"))) {
@@ -173,7 +261,7 @@ class ZdsSessionTest {
     @ParameterizedTest
     @CsvSource({"0,1", "65536,1", "-1,1", "15001,0", "15001,-1", "15001,253"})
     void refusesListenersThatCannotBe(int port, int count) {
-        var listeners = List.of(new ListenerGroup(port, count));
+        var listeners = groups(new ListenerGroup(port, count));
 
         assertThatThrownBy(() -> ZdsCodec.decodeRequest(ZdsCodec.encode(new Add("u1", ADD.workload(), listeners))))
                 .isInstanceOf(ZdsProtocolException.class)
@@ -183,10 +271,12 @@ class ZdsSessionTest {
 
     @Test
     void refusesAPortThatIsNamedTwiceAndMoreListenersThanOneMessageCarries() {
-        var twice = List.of(new ListenerGroup(15001, 1), new ListenerGroup(15001, 1));
-        var tooMany = List.of(new ListenerGroup(15001, 200), new ListenerGroup(15008, 53));
+        var twice = groups(new ListenerGroup(15001, 1), new ListenerGroup(15001, 2));
+        var twiceOfUdp = groups(new ListenerGroup(15053, 1, true), new ListenerGroup(15053, 1, true));
+        var tooMany = groups(new ListenerGroup(15001, 200), new ListenerGroup(15008, 53));
 
         assertThatThrownBy(() -> ZdsCodec.decodeAck(ZdsCodec.ack(twice))).hasMessageContaining("each once");
+        assertThatThrownBy(() -> ZdsCodec.decodeAck(ZdsCodec.ack(twiceOfUdp))).hasMessageContaining("each once");
         assertThatThrownBy(() -> ZdsCodec.decodeAck(ZdsCodec.ack(tooMany))).hasMessageContaining("252 in all");
     }
 
@@ -267,7 +357,8 @@ class ZdsSessionTest {
     /// The numbers of the fields are the protocol: DelWorkload.uid is 2, keep is 5.
     @Test
     void bytesAreThoseOfIstio() {
-        assertThat(hex(ZdsCodec.hello())).isEqualTo("0801" + "c83e01"); // 1001: ours, unknown to Istio and read past
+        assertThat(hex(ZdsCodec.hello()))
+                .isEqualTo("0801" + "c83e01" + "d03e01"); // 1001, 1002: ours, read past by Istio
         assertThat(hex(ZdsCodec.encode(new Del("u1")))).isEqualTo("1204" + "1202" + "7531");
         assertThat(hex(ZdsCodec.encode(new Keep("u1")))).isEqualTo("2a04" + "0a02" + "7531");
         assertThat(hex(ZdsCodec.encode(new ZdsRequest.SnapshotSent()))).isEqualTo("1a00");
