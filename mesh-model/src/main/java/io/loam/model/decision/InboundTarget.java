@@ -23,7 +23,16 @@ public sealed interface InboundTarget {
 
     /// @param status of the response: 400 or 503
     /// @param detail for people
-    record Rejected(int status, RefusalReason reason, String detail) implements InboundTarget {}
+    /// @param service the service that the authority names, if it names one
+    record Rejected(
+            int status,
+            RefusalReason reason,
+            String detail,
+            @Nullable Service service) implements InboundTarget {}
+
+    /// The service that the authority names, for the access log; null if it names none that the mesh knows.
+    @Nullable
+    Service service();
 
     /// @param local the workload whose listener accepted the connection
     /// @param accepted the local address of the accepted connection
@@ -34,7 +43,8 @@ public sealed interface InboundTarget {
             return new Rejected(
                     400,
                     RefusalReason.BAD_AUTHORITY,
-                    "authority: \"" + authority + "\" (expected: ip:port or hostname:port)");
+                    "authority: \"" + authority + "\" (expected: ip:port or hostname:port)",
+                    null);
         }
         return switch (parsed.get()) {
             case Authority.ByAddress(var address, var port) -> byAddress(mesh, local, accepted, address, port);
@@ -54,7 +64,8 @@ public sealed interface InboundTarget {
                     400,
                     RefusalReason.WRONG_DESTINATION,
                     "authority: " + address.getHostAddress() + " (expected: "
-                            + accepted.getAddress().getHostAddress() + ", the address connected to)");
+                            + accepted.getAddress().getHostAddress() + ", the address connected to)",
+                    service);
         }
         return accept(local, accepted, port, service);
     }
@@ -66,7 +77,8 @@ public sealed interface InboundTarget {
             return new Rejected(
                     503,
                     RefusalReason.UNKNOWN_HOSTNAME,
-                    "authority: " + hostname + " (expected: a service's host name)");
+                    "authority: " + hostname + " (expected: a service's host name)",
+                    null);
         }
         var own = local.services().getOrDefault(service.key(), List.of());
         int targetPort = EndpointChoice.targetPort(service, port, new Endpoint(local, own));
@@ -74,7 +86,8 @@ public sealed interface InboundTarget {
             return new Rejected(
                     503,
                     RefusalReason.NO_TARGET_PORT,
-                    "service " + service.key() + ", port " + port + ": no target port at " + local.uid());
+                    "service " + service.key() + ", port " + port + ": no target port at " + local.uid(),
+                    service);
         }
         return accept(local, accepted, targetPort, service);
     }
@@ -84,7 +97,8 @@ public sealed interface InboundTarget {
         var tunnel = local.applicationTunnel();
         int targetPort = tunnel != null && tunnel.port() > 0 ? tunnel.port() : port;
         if (ProxyPorts.isIllegalTarget(targetPort)) {
-            return new Rejected(503, RefusalReason.LOOP, "port " + targetPort + " is a port of the proxy itself");
+            return new Rejected(
+                    503, RefusalReason.LOOP, "port " + targetPort + " is a port of the proxy itself", service);
         }
         return new Accepted(new InetSocketAddress(accepted.getAddress(), targetPort), service, tunnel != null);
     }

@@ -101,6 +101,24 @@ final class InboundTargetTest {
                         rejected -> assertThat(rejected.reason()).isEqualTo(RefusalReason.NO_TARGET_PORT));
     }
 
+    /// For the access log: a refusal says which service was meant, if the mesh knows it.
+    @Test
+    void aRefusalNamesTheServiceThatTheAuthorityNames() {
+        var service = service("cart", "10.96.0.1").build();
+        var mesh = mesh(cart(), service);
+
+        for (var authority : List.of(
+                "cart.shop.svc.cluster.local:81", "10.96.0.1:80")) { // no such port; not the address connected to
+            assertThat(resolve(mesh, cart(), authority))
+                    .isInstanceOfSatisfying(
+                            Rejected.class,
+                            rejected -> assertThat(rejected.service()).isEqualTo(service));
+        }
+        assertThat(resolve(mesh, cart(), "other.shop.svc.cluster.local:80").service())
+                .isNull();
+        assertThat(resolve(mesh, cart(), "10.0.0.1:15008").service()).isNull();
+    }
+
     @Test
     void acceptsEverythingBehindAnApplicationTunnelOnItsPort() {
         var waypoint = cart().with(w -> w.applicationTunnel = PROXY);

@@ -11,6 +11,7 @@ import io.loam.model.failure.ErrorCode;
 import io.loam.model.identity.SpiffeId;
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.policy.ConnectionAttributes;
+import io.loam.model.service.Service;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.ConnectHandler;
 import io.loam.protocol.hbone.ConnectRequest;
@@ -36,6 +37,9 @@ final class InboundTunnel implements ConnectHandler {
 
     private static final int UNAUTHORIZED = 401;
     private static final int UNAVAILABLE = 503;
+
+    /// That no service leads to.
+    private static final int NO_PORT = -1;
 
     private final LocalPod pod;
     private final InboundServices services;
@@ -77,24 +81,29 @@ final class InboundTunnel implements ConnectHandler {
             stream.refuse(UNAVAILABLE);
             return;
         }
-        switch (InboundTarget.resolve(mesh, local, accepted, request.authority())) {
-            case InboundTarget.Rejected(var status, var reason, var detail) -> {
-                report.destination(local, null, local.identity());
+        var target = InboundTarget.resolve(mesh, local, accepted, request.authority());
+        report.destination(local, service(mesh, local, target, request), local.identity());
+        switch (target) {
+            case InboundTarget.Rejected(var status, var reason, var detail, var _) -> {
                 report.failed(ErrorCode.of(reason), detail);
                 stream.refuse(status);
             }
-            case InboundTarget.Accepted to -> {
-                var forwarded = request.forwarded();
-                var host = forwarded == null
-                        ? null
-                        : Forwarded.parse(forwarded).map(Forwarded::host).orElse(null);
-                var service = to.service() != null
-                        ? to.service()
-                        : ServiceAttribution.of(mesh, local, host, to.target().getPort());
-                report.destination(local, service, local.identity());
-                new Stream(to, stream, report).begin();
-            }
+            case InboundTarget.Accepted to -> new Stream(to, stream, report).begin();
         }
+    }
+
+    /// What is refused counts for a service as well, if it is known which one the peer wanted.
+    private static @Nullable Service service(
+            MeshSnapshot mesh, Workload local, InboundTarget target, ConnectRequest request) {
+        if (target.service() != null) {
+            return target.service();
+        }
+        var forwarded = request.forwarded();
+        var host = forwarded == null
+                ? null
+                : Forwarded.parse(forwarded).map(Forwarded::host).orElse(null);
+        int port = target instanceof InboundTarget.Accepted to ? to.target().getPort() : NO_PORT;
+        return ServiceAttribution.of(mesh, local, host, port);
     }
 
     @Override

@@ -240,6 +240,16 @@ class InboundConnectionsTest {
         }
 
         @Test
+        void aRefusalSaysWhichServiceWasMeant() throws Exception {
+            node.publish(MeshDelta.builder()
+                    .upsert(TestPods.service("cart", "10.96.0.1"))
+                    .upsert(TestPods.workload("cart", "10.0.0.7")));
+            connect("cart.shop.svc.cluster.local:81");
+            assertThat(node.ended()).contains("NO_TARGET_PORT", "dst.service=\"cart.shop.svc.cluster.local\"");
+            assertThat(stream.said).containsExactly("503");
+        }
+
+        @Test
         void aPolicyThatComesInTimeIsAsked() throws Exception {
             node.describePod(DENY_ALL.key());
             connect("10.0.0.7:8080");
