@@ -4,9 +4,12 @@ import static io.loam.it.cli.LoamProgram.TOP;
 import static io.loam.it.cli.LoamProgram.loam;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.loam.it.bench.MeshBench;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -90,6 +93,35 @@ final class ExplainNetnsIT {
                 .contains("take legacy/old-till into the mesh")
                 .contains("set PeerAuthentication shop/mesh-only to PERMISSIVE")
                 .doesNotContain("NOT as predicted");
+    }
+
+    /// The agent asks for the endpoint's name when a connection is opened; what it will be told nobody knows before.
+    @Test
+    void anEndpointThatIsAHostNameIsShownAsLookedUp() throws Exception {
+        Files.writeString(files.resolve("billing.yaml"), """
+                apiVersion: networking.istio.io/v1
+                kind: ServiceEntry
+                metadata: {name: billing, namespace: shop}
+                spec:
+                  hosts: [billing.example.com]
+                  addresses: [203.0.113.77]
+                  resolution: DNS
+                  ports: [{number: 80, name: http, protocol: HTTP}]
+                  endpoints: [{address: billing.internal.example.com}]
+                """);
+        var seen = MeshBench.awaitValue("the new service", Duration.ofSeconds(60), () -> {
+            var why = why("customer", "billing.example.com:80");
+            return why.exitCode() == 0 ? Optional.of(why) : Optional.empty();
+        });
+
+        assertThat(seen.output())
+                .contains("to         billing.example.com:80 = 203.0.113.77:80")
+                .contains("service    shop/billing.example.com")
+                .contains("looked up  billing.internal.example.com, for each connection, by the agent; UNRESOLVED if")
+                .contains("plaintext  to billing.internal.example.com:80, no tunnel, no identity")
+                .contains("verdict    allowed");
+        assertThat(why("customer", "billing.example.com:80", "-o", "json").output())
+                .contains("\"lookup\" : \"billing.internal.example.com\"");
     }
 
     @Test
