@@ -2,7 +2,9 @@ package io.loam.protocol.hbone;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netty.buffer.AbstractByteBufAllocator;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
@@ -11,6 +13,7 @@ import io.netty.channel.ChannelPromise;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -46,6 +49,84 @@ class RecordFillerTest {
         assertThat(first.isSuccess()).isTrue();
         assertThat(second.isSuccess()).isTrue();
         assertThat(records()).isEmpty();
+    }
+
+    /// Most flushes carry one frame: copied, it would cost a buffer of 16 KiB and the copy.
+    @Test
+    void aSmallWriteAloneGoesOnAsItIs() {
+        var data = Unpooled.buffer(300).writeZero(300);
+        var written = channel.writeAndFlush(data);
+
+        ByteBuf record = channel.readOutbound();
+        assertThat(record).isSameAs(data);
+        assertThat(written.isSuccess()).isTrue();
+        record.release();
+    }
+
+    @Test
+    void joinsInOrder() {
+        for (int i = 1; i <= 3; i++) {
+            var _ = channel.write(Unpooled.wrappedBuffer(new byte[] {(byte) i}));
+        }
+        channel.flush();
+
+        ByteBuf record = channel.readOutbound();
+        assertThat(ByteBufUtil.getBytes(record)).containsExactly(1, 2, 3);
+        record.release();
+    }
+
+    /// TLS answers each flush by a record without content, in a buffer of its own.
+    @Test
+    void nothingWrittenIsNothingToFlush() {
+        var flushes = new AtomicInteger();
+        channel.pipeline().addFirst(new ChannelOutboundHandlerAdapter() {
+            @Override
+            public void flush(ChannelHandlerContext ctx) {
+                flushes.incrementAndGet();
+                ctx.flush();
+            }
+        });
+        channel.flush();
+        assertThat(flushes).hasValue(0);
+
+        var _ = write(9);
+        channel.flush();
+        channel.flush();
+        assertThat(flushes).hasValue(1);
+
+        var _ = channel.write(Unpooled.EMPTY_BUFFER); // what closes behind it waits for the flush
+        channel.flush();
+        var _ = write(65_536);
+        channel.flush();
+        channel.flush();
+        assertThat(flushes).hasValue(3);
+    }
+
+    @Test
+    void aWriteThatFindsNoMemoryIsReleased() {
+        channel.config().setAllocator(new AbstractByteBufAllocator() {
+            @Override
+            protected ByteBuf newHeapBuffer(int initialCapacity, int maxCapacity) {
+                throw new OutOfMemoryError("of the test");
+            }
+
+            @Override
+            protected ByteBuf newDirectBuffer(int initialCapacity, int maxCapacity) {
+                throw new OutOfMemoryError("of the test");
+            }
+
+            @Override
+            public boolean isDirectBufferPooled() {
+                return false;
+            }
+        });
+        var first = Unpooled.buffer(9).writeZero(9);
+        var second = Unpooled.buffer(9).writeZero(9);
+        var _ = channel.write(first);
+
+        assertThat(channel.write(second).cause()).hasMessage("of the test");
+        assertThat(second.refCnt()).isZero();
+        assertThat(records()).containsExactly(9);
     }
 
     @Test
