@@ -32,10 +32,14 @@ public class HeaderBenchmark {
 
     @Benchmark
     public ConnectRequest encode() {
+        return encode(FROM);
+    }
+
+    ConnectRequest encode(InetSocketAddress from) {
         return new ConnectRequest(
                 "10.0.0.2:8080",
                 Baggage.of(SOURCE).header(),
-                Forwarded.of(FROM, HOST).header(),
+                Forwarded.of(from, HOST).header(),
                 TraceParent.fresh(random).header());
     }
 

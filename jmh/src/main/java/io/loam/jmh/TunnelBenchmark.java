@@ -7,6 +7,8 @@ import io.loam.protocol.hbone.PendingStream;
 import io.loam.protocol.hbone.StreamOpening;
 import io.loam.protocol.hbone.TunnelStream;
 import io.netty.buffer.ByteBuf;
+import java.net.InetSocketAddress;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
@@ -22,7 +24,10 @@ import org.openjdk.jmh.annotations.TearDown;
 /// To open and close a connection: at most 60 µs and 16 KiB for both ends together.
 @State(Scope.Benchmark)
 public class TunnelBenchmark {
-    private static final ConnectRequest REQUEST = new HeaderBenchmark().encode();
+    /// As in life, no two connections in a row come from the same port or belong to the same trace.
+    private static final ConnectRequest[] REQUESTS = requests(1024);
+
+    private static final int FIRST_PORT = 32_768;
     private static final int LARGEST_READ_BYTES = 256 << 10;
 
     /// What the agent reads at a time at most, so a large transfer is several writes and one flush.
@@ -62,6 +67,13 @@ public class TunnelBenchmark {
         return ends;
     }
 
+    private static ConnectRequest[] requests(int count) {
+        var fields = new HeaderBenchmark();
+        return IntStream.range(0, count)
+                .mapToObj(i -> fields.encode(new InetSocketAddress(Meshes.podAddress(1), FIRST_PORT + i)))
+                .toArray(ConnectRequest[]::new);
+    }
+
     /// One open stream and what its server end received.
     private static final class Ends {
         final EmbeddedTunnel tunnel;
@@ -69,11 +81,12 @@ public class TunnelBenchmark {
         private final Client client = new Client();
         private long received;
         private long finished;
+        private int asked;
 
         Ends(boolean tls) {
             tunnel = new EmbeddedTunnel(tls, (request, pending) -> new Server(pending));
             payload = tunnel.client().alloc().directBuffer(LARGEST_READ_BYTES).writeZero(LARGEST_READ_BYTES);
-            tunnel.tunnel().open(REQUEST, client);
+            tunnel.tunnel().open(REQUESTS[0], client);
             tunnel.exchange();
         }
 
@@ -94,7 +107,7 @@ public class TunnelBenchmark {
         long openAndClose() {
             var connection = new Client();
             long before = finished;
-            tunnel.tunnel().open(REQUEST, connection);
+            tunnel.tunnel().open(REQUESTS[asked++ % REQUESTS.length], connection);
             tunnel.exchange();
             connection.opened().endStream();
             tunnel.exchange();

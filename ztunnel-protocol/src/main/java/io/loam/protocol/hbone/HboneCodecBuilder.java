@@ -37,6 +37,7 @@ final class HboneCodecBuilder<H extends TunnelHandler>
         connection.remote().flowController(new DefaultHttp2RemoteFlowController(connection, distributor));
         connection(connection);
         initialSettings(settings);
+        headerSensitivityDetector((name, _) -> HeaderFields.isOfOneConnection(name));
         encoderEnforceMaxQueuedControlFrames(MAX_QUEUED_CONTROL_FRAMES);
         decoderEnforceMaxConsecutiveEmptyDataFrames(MAX_EMPTY_DATA_FRAMES);
         decoderEnforceMaxSmallContinuationFrames(MAX_CONTINUATION_FRAMES);

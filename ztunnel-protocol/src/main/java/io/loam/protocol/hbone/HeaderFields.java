@@ -45,6 +45,15 @@ final class HeaderFields {
         return headers;
     }
 
+    /// Whether a field is of one connection and never of the next. In HPACK's table nothing would ever be found
+    /// under it, and 20 connections would push out the baggage, which is the same for all of a workload: to
+    /// enter and evict such fields was 6 % of what both ends paid to open and close a stream (RFC 7541, 6.2.3).
+    ///
+    /// @param name as {@link #request} writes it
+    static boolean isOfOneConnection(CharSequence name) {
+        return FORWARDED.contentEquals(name) || TRACEPARENT.contentEquals(name);
+    }
+
     static Http2Headers ok(ConnectResponse response) {
         var headers = new DefaultHttp2Headers(false).status(HttpResponseStatus.OK.codeAsText());
         add(headers, BAGGAGE, response.baggage());

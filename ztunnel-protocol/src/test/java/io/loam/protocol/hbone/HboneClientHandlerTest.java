@@ -41,7 +41,11 @@ class HboneClientHandlerTest {
     }
 
     private PendingConnect open() {
-        var asked = client.open(REQUEST, new StreamOpening() {
+        return open(REQUEST);
+    }
+
+    private PendingConnect open(ConnectRequest request) {
+        var asked = client.open(request, new StreamOpening() {
             @Override
             public TunnelStream.Listener onOpened(TunnelStream opened, ConnectResponse response) {
                 return stream;
@@ -71,6 +75,24 @@ class HboneClientHandlerTest {
 
         assertThat(tunnelHeard).containsExactly("ready");
         assertThat(peer.seen).endsWith("HEADERS 3 CONNECT 10.0.0.7:8080");
+    }
+
+    /// RFC 7541, 6.2.3. What no later connection has in common with this one is not entered into the table of 4 KiB:
+    /// 20 connections would push everything else out of it.
+    @Test
+    void fieldsOfOneConnectionLeaveTheBaggageInTheTable() {
+        var baggage = "k8s.cluster.name=Kubernetes,k8s.namespace.name=shop,k8s.deployment.name=web".repeat(4);
+        var sizes = new ArrayList<Integer>();
+        for (int i = 10; i < 60; i++) {
+            int before = peer.receivedBytes;
+            open(new ConnectRequest(
+                    "10.0.0.7:8080", baggage, "for=\"10.0.0.1:400" + i + "\"", "00-" + "ab".repeat(24) + i + "-01"));
+            sizes.add(peer.receivedBytes - before);
+        }
+
+        assertThat(sizes.getFirst() - sizes.getLast()).isGreaterThan(baggage.length());
+        assertThat(sizes.subList(1, sizes.size())).containsOnly(sizes.getLast());
+        assertThat(peer.seen).endsWith("HEADERS 101 CONNECT 10.0.0.7:8080");
     }
 
     @Test

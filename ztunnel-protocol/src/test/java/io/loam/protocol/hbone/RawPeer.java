@@ -27,6 +27,9 @@ final class RawPeer implements AutoCloseable {
     final EmbeddedChannel tunnel;
     final List<String> seen = new ArrayList<>();
 
+    /// Of all that the tunnel has written.
+    int receivedBytes;
+
     private final EmbeddedChannel wire = new EmbeddedChannel(new ChannelInboundHandlerAdapter());
     private final Http2FrameWriter writer = new DefaultHttp2FrameWriter();
     private final DefaultHttp2FrameReader reader = new DefaultHttp2FrameReader(false);
@@ -111,6 +114,7 @@ final class RawPeer implements AutoCloseable {
     void listen() {
         tunnel.runPendingTasks();
         for (ByteBuf bytes = tunnel.readOutbound(); bytes != null; bytes = tunnel.readOutbound()) {
+            receivedBytes += bytes.readableBytes();
             received.writeBytes(bytes);
             bytes.release();
         }
