@@ -31,8 +31,9 @@ public final class DirectorySource implements AutoCloseable {
     /// Editors and `cp` write in several steps: reading waits until nothing has changed for this long.
     static final Duration QUIET = Duration.ofMillis(100);
 
-    /// But not longer than this: a file that is written all the time is read in between.
-    private static final Duration LONGEST_WAIT = Duration.ofSeconds(1);
+    /// But not longer than this: a file that is written all the time is read in between. Half of the second that a
+    /// change may wait for others (hazard P9), since the control plane waits for quiet after this.
+    private static final Duration LONGEST_WAIT = Duration.ofMillis(500);
 
     /// Only looks at names, sizes and times, which takes about a millisecond for 100 files.
     static final Duration RESCAN = Duration.ofSeconds(2);
