@@ -81,7 +81,10 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
     /// Long before the token in the file ends.
     private static final Duration TOKEN_REFRESH = Duration.ofHours(1);
 
-    private static final int MAX_REQUEST_BYTES = 1 << 20;
+    private static final int CA_REQUEST_BYTES = 1 << 20;
+
+    /// An agent that comes back names what it has, some 80 bytes each: a mesh of 400,000 objects.
+    private static final int XDS_REQUEST_BYTES = 32 << 20;
 
     /// As istiod's.
     private static final Duration MAX_CONNECTION_AGE = Duration.ofMinutes(30);
@@ -162,7 +165,7 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
             var views = new Views();
             var addresses = List.of(LabAddresses.FABRIC_IPV4, LabAddresses.FABRIC_IPV6);
             var ca = CaServer.start(
-                    listen(fabric, CA_PORT),
+                    listen(fabric, CA_PORT, CA_REQUEST_BYTES),
                     DNS_NAMES,
                     addresses,
                     issuer,
@@ -173,7 +176,7 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
             opened.add(ca);
             var controlPlane = ControlPlane.start(
                     ControlPlaneConfig.of(mesh, Set.of(agent.toString())),
-                    listen(fabric, CONTROL_PLANE_PORT),
+                    listen(fabric, CONTROL_PLANE_PORT, XDS_REQUEST_BYTES),
                     () -> issuer.issueServing(DNS_NAMES, addresses),
                     verifier,
                     clock);
@@ -222,11 +225,11 @@ public final class FabricServers implements AgentRegistry, AutoCloseable {
         };
     }
 
-    private static RpcListenConfig listen(Netns fabric, int port) {
+    private static RpcListenConfig listen(Netns fabric, int port, int maxRequestBytes) {
         return new RpcListenConfig(
                 new InetSocketAddress(LabAddresses.FABRIC_IPV4, port),
                 () -> inside(fabric, EpollServerSocketChannel::new),
-                MAX_REQUEST_BYTES,
+                maxRequestBytes,
                 MAX_CONNECTION_AGE);
     }
 
