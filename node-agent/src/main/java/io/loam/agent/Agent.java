@@ -19,6 +19,7 @@ import io.loam.agent.pod.WorkloadWait;
 import io.loam.agent.selftest.LoopbackMesh;
 import io.loam.agent.selftest.SelfTest;
 import io.loam.agent.workload.PodPolicies;
+import io.loam.agent.workload.Successor;
 import io.loam.agent.workload.WorkloadProxies;
 import io.loam.agent.workload.WorkloadServices;
 import io.loam.agent.zds.ZdsClient;
@@ -221,6 +222,7 @@ final class Agent {
                 config.dns().enabled() ? dns(mesh, workloads, names, acceptPause, random) : null,
                 acceptPause,
                 crashMarks,
+                new Successor(predecessors.living()::any, readiness),
                 config.node().trustDomain());
         pods = new WorkloadProxies(services, predecessors.isolated(), readiness, registry);
         mesh.addPreparation(new PodPolicies(pods::pods)::prepare);

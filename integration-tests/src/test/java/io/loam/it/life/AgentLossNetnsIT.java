@@ -5,6 +5,7 @@ import static io.loam.it.bench.MeshBench.caller;
 import static io.loam.it.bench.MeshBench.namespace;
 import static io.loam.it.bench.MeshBench.redis;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.loam.it.bench.Load;
 import io.loam.it.bench.MeshBench;
@@ -155,6 +156,38 @@ final class AgentLossNetnsIT {
         } finally {
             inFabric("add table inet outage; delete table inet outage");
         }
+    }
+
+    /// Hazard P1, the CA being away: a new agent would have no certificates, so the one that has them stays.
+    @Test
+    void anUpgradeWithoutTheCaLeavesTheAgentThatHasCertificatesAtWork() throws Exception {
+        var before = bench.lab().agent("one").pid();
+        try (var load = Load.start(bench.lab().podNetns(CALLER), bench.ipv4(CACHE), 2, "upgrade");
+                var open = bench.connect(CALLER, bench.ipv6(CACHE), 6379)) {
+            load.awaitMore(20);
+            inFabric("add table inet outage; add chain inet outage input { type filter hook input priority 0; };"
+                    + " add rule inet outage input tcp dport 15013 reject with tcp reset");
+
+            assertThatThrownBy(() -> bench.lab().replaceAgent("one", Map.of()))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("the new agent of node one does not serve")
+                    .hasMessageContaining("left to the agent before: pod shop/")
+                    .hasMessageContaining("lacking its certificate")
+                    .hasMessageContaining("the one before is still at work");
+            load.awaitMore(20);
+            assertThat(bench.lab().agent("one").pid()).isEqualTo(before);
+
+            inFabric("delete table inet outage");
+            bench.lab().replaceAgent("one", Map.of());
+            load.awaitMore(20);
+            assertThat(bench.lab().agent("one").pid()).isNotEqualTo(before);
+            assertThat(open.isAlive()).isTrue();
+            load.stop();
+            assertThat(load.failures()).isEmpty();
+        } finally {
+            inFabric("add table inet outage; delete table inet outage");
+        }
+        bench.awaitReady();
     }
 
     /// Hazard P6: agents that die while the control plane is away come back with the mesh that they had. Who

@@ -24,14 +24,17 @@ final class AgentAdmin {
         return new AgentAnswer(answer.status, answer.body);
     }
 
-    /// Whether this process says that it is ready. While one agent replaces another the kernel chooses who is asked, so
-    /// the answer may be false for some times although it is.
-    static boolean isReady(NodeSockets node, long pid) {
+    /// What this process says that it lacks to be ready; empty when it is. While one agent replaces another the kernel
+    /// chooses who is asked, so the answer may be of the other for some times.
+    static String lacks(NodeSockets node, long pid) {
         try {
             var answer = exchange(node, READINESS, "GET", "/healthz/ready");
-            return answer.status == 200 && answer.head.lines().anyMatch(("x-agent-pid: " + pid)::equals);
-        } catch (IOException _) {
-            return false; // it does not listen yet
+            if (answer.head.lines().noneMatch(("x-agent-pid: " + pid)::equals)) {
+                return "it has not answered yet";
+            }
+            return answer.status == 200 ? "" : answer.body.strip().replace("\n", "; ");
+        } catch (IOException e) {
+            return "it does not answer: " + e.getMessage(); // it does not listen yet
         }
     }
 

@@ -4,6 +4,7 @@ import static java.util.concurrent.TimeUnit.MILLISECONDS;
 
 import io.loam.agent.AgentJvm;
 import io.loam.agent.crash.Culprits;
+import io.loam.agent.workload.Successor;
 import io.loam.lab.network.LabName;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
@@ -16,7 +17,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -166,22 +166,33 @@ final class AgentProcess implements AutoCloseable {
         }
     }
 
+    /// How far a new agent is.
+    interface Progress {
+        /// @return what it lacks to do what an agent is for; empty when it lacks nothing
+        String lacks(ProcessHandle process);
+    }
+
     /// Starts a second agent, waits until it serves, and has the first one drain (SIGTERM).
     ///
     /// @param changes to its environment, from now on
-    /// @param serves whether a process does what an agent is for
+    /// @param progress of the new one
     /// @return the process that drains, empty if none was running
-    /// @throws IOException if the new one does not serve in time; then the old one stays
-    Optional<ProcessHandle> replace(Map<String, String> changes, Predicate<ProcessHandle> serves, Duration atMost)
+    /// @throws IOException if the new one does not serve in time, or says that it cannot; then the old one stays
+    Optional<ProcessHandle> replace(Map<String, String> changes, Progress progress, Duration atMost)
             throws IOException {
         var settings = new HashMap<>(environment);
         settings.putAll(changes);
         var successor = launch(settings);
         try {
             long deadline = System.nanoTime() + atMost.toNanos();
-            while (!serves.test(successor.toHandle())) {
-                if (closed || System.nanoTime() - deadline > 0 || successor.waitFor(POLL.toMillis(), MILLISECONDS)) {
-                    throw new IOException("the new agent of node " + node + " does not serve (see " + log + ")");
+            for (var lacks = progress.lacks(successor.toHandle());
+                    !lacks.isEmpty();
+                    lacks = progress.lacks(successor.toHandle())) {
+                boolean ended = successor.waitFor(POLL.toMillis(), MILLISECONDS);
+                if (ended || closed || lacks.contains(Successor.LEFT) || System.nanoTime() - deadline > 0) {
+                    throw new IOException("the new agent of node " + node + " does not serve: "
+                            + (ended ? "it ended with " + successor.exitValue() : lacks)
+                            + "; the one before is still at work (see " + log + ")");
                 }
             }
         } catch (IOException | RuntimeException e) {

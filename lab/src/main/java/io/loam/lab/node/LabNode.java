@@ -94,12 +94,15 @@ final class LabNode implements NodeSockets, AutoCloseable {
     /// @return the agent that drains, empty if none was running
     Optional<ProcessHandle> replaceAgent(Map<String, String> changes, BooleanSupplier confirmed, Duration atMost)
             throws IOException {
-        return agent.replace(
-                changes,
-                process -> enroller.serves(process.pid())
-                        && confirmed.getAsBoolean()
-                        && AgentAdmin.isReady(this, process.pid()),
-                atMost);
+        return agent.replace(changes, process -> lacks(process.pid(), confirmed), atMost);
+    }
+
+    private String lacks(long pid, BooleanSupplier confirmed) {
+        var said = AgentAdmin.lacks(this, pid);
+        if (!said.isEmpty() || !enroller.serves(pid)) {
+            return said.isEmpty() ? "it does not have the pods of its node yet" : said;
+        }
+        return confirmed.getAsBoolean() ? "" : "it does not have what the control plane published last";
     }
 
     void follow(ClusterState state) {

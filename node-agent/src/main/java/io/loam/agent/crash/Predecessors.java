@@ -12,8 +12,9 @@ import org.slf4j.LoggerFactory;
 /// What an agent learns from those before it, and leaves to the next one.
 ///
 /// @param isolated UIDs of the pods that are not to be served
+/// @param living those that still serve
 /// @param marks of this process
-public record Predecessors(Set<String> isolated, CrashMarks marks) {
+public record Predecessors(Set<String> isolated, LivingPredecessors living, CrashMarks marks) {
     private static final Logger log = LoggerFactory.getLogger(Predecessors.class);
 
     public Predecessors {
@@ -28,11 +29,13 @@ public record Predecessors(Set<String> isolated, CrashMarks marks) {
         if (!directory.isEmpty()) {
             try {
                 var path = Path.of(directory);
-                return new Predecessors(Culprits.isolated(path, Clock.systemUTC()), CrashMarks.open(path, workers));
+                var isolated = Culprits.isolated(path, Clock.systemUTC());
+                var living = LivingPredecessors.in(path); // before there is a file of our own
+                return new Predecessors(isolated, living, CrashMarks.open(path, workers));
             } catch (IOException | RuntimeException e) {
                 log.error("pods that agents die of will not be isolated LOAM_STATE_DIR={}", directory, e);
             }
         }
-        return new Predecessors(Set.of(), CrashMarks.NONE);
+        return new Predecessors(Set.of(), LivingPredecessors.NONE, CrashMarks.NONE);
     }
 }

@@ -21,7 +21,9 @@ import org.slf4j.LoggerFactory;
 /// wait, or refuses them.
 ///
 /// Opens as well when the CA's answer is a refusal, and when its time is over: from then on connections are
-/// refused with the reason, instead of waiting for what does not come. Once open it stays open.
+/// refused with the reason, instead of waiting for what does not come. But not as long as a predecessor lives,
+/// which has what is needed: then the pod is left to it, {@link Successor} says why this agent does not take
+/// over, and the CA is asked again. Once open it stays open.
 ///
 /// Queries for names wait in the same way in the queues of their sockets, for a mesh that knows the names.
 ///
@@ -45,16 +47,30 @@ final class AcceptGate {
     private final long began = System.nanoTime();
     private final List<Channel> waiting = new ArrayList<>();
     private final CompletableFuture<Void> opened = new CompletableFuture<>();
+    /// How often a successor looks whether it has what it lacks by now, or its predecessor has gone.
+    static final Duration ANOTHER_LOOK = Duration.ofMillis(500);
+
+    private final Successor successor;
+    private final Supplier<? extends CompletionStage<?>> certificate;
     private @Nullable ScheduledFuture<?> limit;
     private String lacking = "mesh";
+    private boolean asking;
 
-    private AcceptGate(String what, LocalPod pod, EventLoop loop) {
+    private AcceptGate(
+            String what,
+            LocalPod pod,
+            EventLoop loop,
+            Successor successor,
+            Supplier<? extends CompletionStage<?>> certificate) {
         this.what = what;
         this.pod = pod;
         this.loop = loop;
+        this.successor = successor;
+        this.certificate = certificate;
     }
 
     /// @param what waits, for the log
+    /// @param successor knows whether there is a predecessor
     /// @param whole when the first whole mesh is published
     /// @param certificate asked for when it is: completes with the CA's answer, whatever it is
     /// @param meshLimit how long the mesh is waited for
@@ -63,20 +79,34 @@ final class AcceptGate {
             String what,
             LocalPod pod,
             EventLoop loop,
+            Successor successor,
             CompletionStage<Void> whole,
             Supplier<? extends CompletionStage<?>> certificate,
             Duration meshLimit,
             Duration certificateLimit) {
-        var gate = new AcceptGate(what, pod, loop);
+        var gate = new AcceptGate(what, pod, loop, successor, certificate);
         loop.execute(() -> gate.expireAfter(meshLimit));
-        whole.thenRun(() -> {
-            loop.execute(() -> {
-                gate.lacking = "certificate";
-                gate.expireAfter(certificateLimit);
-            });
-            certificate.get().whenComplete((_, _) -> loop.execute(gate::open));
-        });
+        whole.thenRun(() -> loop.execute(() -> {
+            gate.lacking = "certificate";
+            gate.expireAfter(certificateLimit);
+            gate.ask();
+        }));
         return gate;
+    }
+
+    private void ask() {
+        asking = true;
+        certificate
+                .get()
+                .whenComplete((_, refusal) -> loop.execute(() -> {
+                    asking = false;
+                    if (refusal == null) {
+                        open();
+                    } else {
+                        lacking = "certificate: " + refusal.getMessage();
+                        openUnlessSucceeding();
+                    }
+                }));
     }
 
     /// Has this listener accept as soon as the gate is open.
@@ -114,8 +144,35 @@ final class AcceptGate {
 
     private void expire() {
         if (!opened.isDone()) {
+            openUnlessSucceeding();
+        }
+    }
+
+    /// Its time is over, or the CA has refused.
+    private void openUnlessSucceeding() {
+        if (opened.isDone()) {
+            return;
+        }
+        if (!successor.hasPredecessor()) {
             log.warn("pod accepts {} without what is needed pod={} lacking={}", what, pod, lacking);
             open();
+            return;
+        }
+        successor.leave(pod, what, lacking);
+        if (limit != null) {
+            limit.cancel(false);
+        }
+        limit = loop.schedule(this::lookAgain, ANOTHER_LOOK.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private void lookAgain() {
+        if (opened.isDone()) {
+            return;
+        }
+        if (lacking.startsWith("certificate") && !asking) {
+            ask();
+        } else {
+            openUnlessSucceeding();
         }
     }
 
@@ -126,6 +183,7 @@ final class AcceptGate {
         if (limit != null) {
             limit.cancel(false);
         }
+        successor.take(pod, what);
         if (!waiting.isEmpty()) {
             long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
             log.info("pod accepts {} pod={} listeners={} after.ms={}", what, pod, waiting.size(), millis);

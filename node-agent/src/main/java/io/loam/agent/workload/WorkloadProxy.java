@@ -97,6 +97,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
                 what,
                 pod,
                 services.loops().control().next(),
+                services.successor(),
                 services.inbound().mesh().whole(),
                 certificate,
                 AcceptGate.MESH_LIMIT,

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// @param hosts for endpoints that are host names
 /// @param dns null where DNS is not captured
 /// @param acceptPause of all listeners
+/// @param successor knows the agent that this one replaces
 /// @param trustDomain of pods that the control plane has not described yet
 public record WorkloadServices(
         EventLoops loops,
@@ -29,4 +30,5 @@ public record WorkloadServices(
         @Nullable DnsServices dns,
         AcceptPause acceptPause,
         CrashMarks crashMarks,
+        Successor successor,
         String trustDomain) {}

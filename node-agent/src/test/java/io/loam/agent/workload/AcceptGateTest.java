@@ -3,6 +3,7 @@ package io.loam.agent.workload;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.agent.pod.TestPods;
+import io.loam.runtime.admin.Readiness;
 import io.loam.runtime.loops.EventLoops;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -18,6 +19,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// Hazards P1 and P4, over loopback. "Not accepted" is asked after every task of both loops has run: the
 /// kernel has completed the connection by then, and a listener that may accept would have been told.
@@ -26,9 +29,12 @@ class AcceptGateTest {
 
     private final EventLoops loops = new EventLoops(1);
     private final CompletableFuture<Void> whole = new CompletableFuture<>();
-    private final CompletableFuture<String> certificate = new CompletableFuture<>();
+    private volatile CompletableFuture<String> certificate = new CompletableFuture<>();
+    private final Readiness readiness = new Readiness();
+    private volatile boolean predecessor;
     private final LinkedBlockingQueue<Channel> accepted = new LinkedBlockingQueue<>();
-    private boolean asked;
+    private final CompletableFuture<String> never = new CompletableFuture<>();
+    private volatile boolean asked;
     private @Nullable EpollServerSocketChannel listener;
     private @Nullable Socket client;
 
@@ -93,6 +99,78 @@ class AcceptGateTest {
         assertThat(AcceptGate.MESH_LIMIT).isGreaterThan(AcceptGate.CERTIFICATE_LIMIT);
     }
 
+    /// What an agent lacks that comes beside one that serves, and how it ends.
+    enum Lack {
+        MESH,
+        CERTIFICATE_IN_TIME,
+        CERTIFICATE
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aSuccessorThatLacksSomethingLeavesThePodToItsPredecessor(Lack lack) throws Exception {
+        predecessor = true;
+        connectThrough(lacking(lack));
+        awaitText("left to the agent before: pod ");
+        assertThat(readiness.reply().body())
+                .contains(
+                        switch (lack) {
+                            case MESH -> "lacking its mesh";
+                            case CERTIFICATE_IN_TIME -> "lacking its certificate";
+                            case CERTIFICATE -> "lacking its certificate: CA away";
+                        });
+        assertNothingAccepted();
+
+        certificate = CompletableFuture.completedFuture("c");
+        never.complete("c");
+        whole.complete(null);
+
+        assertThat(accepted.poll(10, TimeUnit.SECONDS)).isNotNull();
+        assertThat(readiness.reply().body()).doesNotContain("left to");
+    }
+
+    /// Then it is the only one: refusing with the reason is better than to have them wait.
+    @ParameterizedTest
+    @EnumSource
+    void aSuccessorWhosePredecessorEndsOpens(Lack lack) throws Exception {
+        predecessor = true;
+        connectThrough(lacking(lack));
+        awaitText("left to the agent before: pod ");
+        assertNothingAccepted();
+
+        predecessor = false;
+
+        assertThat(accepted.poll(10, TimeUnit.SECONDS)).isNotNull();
+        assertThat(readiness.reply().body()).doesNotContain("left to");
+    }
+
+    private AcceptGate lacking(Lack lack) {
+        var soon = Duration.ofMillis(1);
+        return switch (lack) {
+            case MESH -> gate(soon, NEVER);
+            case CERTIFICATE_IN_TIME -> {
+                whole.complete(null);
+                certificate = never;
+                yield gate(NEVER, soon);
+            }
+            case CERTIFICATE -> {
+                whole.complete(null);
+                certificate = CompletableFuture.failedFuture(new IllegalStateException("CA away"));
+                yield gate(NEVER);
+            }
+        };
+    }
+
+    private void awaitText(String text) throws Exception {
+        long deadline = System.nanoTime() + Duration.ofSeconds(10).toNanos();
+        while (!readiness.reply().body().contains(text)) {
+            assertThat(System.nanoTime() - deadline)
+                    .as("%s in: %s", text, readiness.reply().body())
+                    .isNegative();
+            Thread.sleep(5);
+        }
+    }
+
     @Test
     void aListenerThatComesLaterAcceptsAtOnce() throws Exception {
         whole.complete(null);
@@ -126,6 +204,7 @@ class AcceptGateTest {
                 "connections",
                 TestPods.pod("cart"),
                 loops.control().next(),
+                new Successor(() -> predecessor, readiness),
                 whole,
                 () -> {
                     asked = true;
