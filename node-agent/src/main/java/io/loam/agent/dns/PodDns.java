@@ -63,6 +63,7 @@ public final class PodDns {
     private final List<Desk> desks = new ArrayList<>();
 
     private final List<Listener> listeners = new ArrayList<>();
+    private final List<ChannelFuture> opening = new ArrayList<>();
 
     /// Sockets for datagrams and connections of programs; the loops take out what has closed.
     private final Set<Channel> inUse = ConcurrentHashMap.newKeySet();
@@ -222,21 +223,45 @@ public final class PodDns {
         var _ = channel.closeFuture().addListener(_ -> inUse.remove(channel));
     }
 
-    private void hold(Transport transport, Desk desk, ChannelFuture listening) throws IOException {
-        if (!listening.awaitUninterruptibly().isSuccess()) {
-            throw new IOException(
-                    "pod " + pod + ": cannot listen on " + Forwarder.text(desk.address) + ": "
-                            + listening.cause().getMessage(),
-                    listening.cause());
-        }
-        var channel = listening.channel();
-        listeners.add(new Listener(transport, desk, channel));
+    private void hold(Transport transport, Desk desk, ChannelFuture open) {
+        listeners.add(new Listener(transport, desk, open.channel()));
         services.limits.holdListener();
         if (transport == Transport.UDP) {
-            use(channel);
+            use(open.channel());
             services.limits.holdListener(); // of the socket that asks for destinations
         }
-        gate.accept(channel);
+        opening.add(open);
+    }
+
+    /// Waits for all that {@link #adopt} and {@link #open} have begun to open.
+    ///
+    /// @throws IOException with the port and the reason; {@link #stop} closes the others
+    public void awaitOpen() throws IOException {
+        IOException failure = null;
+        for (var each : opening) {
+            if (each.awaitUninterruptibly().isSuccess()) {
+                gate.accept(each.channel());
+            } else {
+                failure = new IOException(
+                        "pod " + pod + ": cannot listen on port " + ProxyPorts.DNS + ": "
+                                + each.cause().getMessage(),
+                        each.cause());
+                drop(each.channel());
+            }
+        }
+        opening.clear();
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    private void drop(Channel failed) {
+        for (var listener : List.copyOf(listeners)) {
+            if (listener.channel.equals(failed)) {
+                listeners.remove(listener);
+                var _ = close(listener);
+            }
+        }
     }
 
     /// How many kinds of sockets {@link #copyTo} tells apart.

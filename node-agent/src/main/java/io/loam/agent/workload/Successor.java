@@ -6,9 +6,8 @@ import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// This agent beside the one that it is to replace, and the pods that it leaves to that one because it could only
-/// refuse
-/// their connections (hazard P1). Thread-safe.
+/// This agent beside the one that it is to replace, and the pods that it leaves to that one because it could
+/// only refuse their connections (hazard P1). Thread-safe.
 public final class Successor {
     private static final Logger log = LoggerFactory.getLogger(Successor.class);
 

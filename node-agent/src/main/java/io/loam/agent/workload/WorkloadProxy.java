@@ -65,6 +65,7 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
 
     private final InboundTunnels tunnels = new InboundTunnels();
     private final List<Listener> listeners = new ArrayList<>();
+    private final List<Opening> opening = new ArrayList<>();
     private final AcceptGate gate;
     private final AcceptGate queriesGate;
     private final PodMarks marks;
@@ -123,7 +124,9 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
             }
             if (proxy.dns != null) {
                 proxy.dns.open();
+                proxy.dns.awaitOpen();
             }
+            proxy.awaitOpen();
         } catch (IOException | RuntimeException | Error e) {
             proxy.closeListeners();
             throw e;
@@ -153,7 +156,9 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
         }
         if (dns != null) {
             adopted += dns.adopt(held, own);
+            dns.awaitOpen();
         }
+        awaitOpen();
         if (adopted > 0) {
             log.info("listeners taken over pod={} listeners={}", pod, adopted);
         }
@@ -166,25 +171,43 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     }
 
     private void adopt(int port, FileDescriptor socket) throws IOException {
-        var loop = nextLoop(port);
         var listener = pod.sockets().adopted(socket);
-        var registered = bootstrap(loop, port, listener).register().awaitUninterruptibly();
-        if (!registered.isSuccess()) {
-            throw failed(port, registered);
-        }
-        hold(port, listener);
+        opening(port, listener, bootstrap(nextLoop(port), port, listener).register());
     }
 
     private void open(int port) throws IOException {
         var listener = pod.sockets().listener();
-        var bound = bootstrap(nextLoop(port), port, listener)
-                .option(ChannelOption.SO_BACKLOG, BACKLOG)
-                .bind(new InetSocketAddress(wildcard(), port))
-                .awaitUninterruptibly();
-        if (!bound.isSuccess()) {
-            throw failed(port, bound);
+        opening(
+                port,
+                listener,
+                bootstrap(nextLoop(port), port, listener)
+                        .option(ChannelOption.SO_BACKLOG, BACKLOG)
+                        .bind(new InetSocketAddress(wildcard(), port)));
+    }
+
+    private void opening(int port, EpollServerSocketChannel listener, ChannelFuture open) {
+        listeners.add(new Listener(port, listener));
+        limits().holdListener();
+        opening.add(new Opening(port, listener, open));
+    }
+
+    /// Waits for all at once: the turns of a loop that is busy take a second, and the privileged half waits 5 s for
+    /// all sockets of a pod (wire reference, 6.4, rule 4).
+    private void awaitOpen() throws IOException {
+        IOException failure = null;
+        for (var each : opening) {
+            if (each.open.awaitUninterruptibly().isSuccess()) {
+                gate.add(each.listener);
+            } else {
+                failure = failed(each.port, each.open);
+                listeners.removeIf(listener -> listener.socket.equals(each.listener));
+                limits().giveListener();
+            }
         }
-        hold(port, listener);
+        opening.clear();
+        if (failure != null) {
+            throw failure;
+        }
     }
 
     private IOException failed(int port, ChannelFuture future) {
@@ -232,12 +255,6 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     private int count(int port) {
         return (int)
                 listeners.stream().filter(listener -> listener.port == port).count();
-    }
-
-    private void hold(int port, EpollServerSocketChannel listener) {
-        listeners.add(new Listener(port, listener));
-        limits().holdListener();
-        gate.add(listener);
     }
 
     @Override
@@ -350,4 +367,6 @@ public final class WorkloadProxy implements WorkloadProxies.RunningProxy {
     }
 
     private record Listener(int port, EpollServerSocketChannel socket) {}
+
+    private record Opening(int port, EpollServerSocketChannel listener, ChannelFuture open) {}
 }
