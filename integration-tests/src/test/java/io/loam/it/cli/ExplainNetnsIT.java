@@ -111,7 +111,7 @@ final class ExplainNetnsIT {
                 """);
         var seen = MeshBench.awaitValue("the new service", Duration.ofSeconds(60), () -> {
             var why = why("customer", "billing.example.com:80");
-            return why.exitCode() == 0 ? Optional.of(why) : Optional.empty();
+            return why.output().contains("service    ") ? Optional.of(why) : Optional.empty(); // names come first
         });
 
         assertThat(seen.output())
