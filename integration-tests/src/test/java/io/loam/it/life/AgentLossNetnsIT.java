@@ -35,9 +35,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What happens when parts of the mesh go away, or change all the time, under traffic: nothing goes in plaintext, what
-/// can go on goes on, and
-/// what comes back serves again.
+/// What happens when parts of the mesh go away, stand still, or change all the time, under traffic: nothing goes in
+/// plaintext, what can go on goes on, and what comes back serves again.
 final class AgentLossNetnsIT {
     private static final String CACHE = "shop/cache";
     private static final String CALLER = "shop/caller";
@@ -45,6 +44,9 @@ final class AgentLossNetnsIT {
 
     /// On an idle machine it takes 2 to 3 s, most of it the start of a JVM.
     private static final Duration RESTART = Duration.ofSeconds(60);
+
+    /// Less than what ends connections (hazard T11).
+    private static final Duration STILL = Duration.ofSeconds(2);
 
     /// Hazard P9 asks for 60 s and 5,000 services, which is the larger part of a minute for this one.
     private static final Duration CHURN = Duration.ofMillis(Long.getLong("loam.it.churn.millis", 2500));
@@ -186,6 +188,45 @@ final class AgentLossNetnsIT {
             assertThat(load.failures()).isEmpty();
         } finally {
             inFabric("add table inet outage; delete table inet outage");
+        }
+        bench.awaitReady();
+    }
+
+    /// Hazard P17, what a lab can do to parts that are programs of their own: an agent is stopped (SIGSTOP), a node's
+    /// link loses its carrier. Who is served waits meanwhile; nobody is refused or forgotten.
+    @ParameterizedTest
+    @ValueSource(strings = {"the caller's agent stopped", "the called one's agent stopped", "the link cut"})
+    void whatStandsStillForAWhileDelaysAndLosesNothing(String fault) throws Exception {
+        try (var load = Load.start(bench.lab().podNetns(CALLER), bench.ipv4(CACHE), 3, "still");
+                var open = bench.connect(CALLER, bench.ipv6(CACHE), 6379)) {
+            load.awaitMore(50);
+            switch (fault) {
+                case "the link cut" -> {
+                    bench.lab().cut("two");
+                    Thread.sleep(STILL);
+                    bench.lab().heal("two");
+                }
+                default -> {
+                    var agent = bench.lab().agent(fault.startsWith("the caller") ? "one" : "two");
+                    Command.run(List.of("kill", "-STOP", Long.toString(agent.pid())));
+                    Thread.sleep(STILL);
+                    Command.run(List.of("kill", "-CONT", Long.toString(agent.pid())));
+                }
+            }
+            load.awaitMore(100);
+            assertThat(open.isAlive()).isTrue();
+            load.stop();
+            HazardFigures.reached(
+                    "P17",
+                    "%s for %d s under load: %d of %d requests failed, longest gap %d ms, an open connection lives on"
+                            .formatted(
+                                    fault,
+                                    STILL.toSeconds(),
+                                    load.failures().size(),
+                                    load.succeeded(),
+                                    load.longestGap().toMillis()));
+            assertThat(load.failures()).isEmpty();
+            assertThat(load.longestGap()).isGreaterThan(STILL.dividedBy(2)); // or there was no fault
         }
         bench.awaitReady();
     }
