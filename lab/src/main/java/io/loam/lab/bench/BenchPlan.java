@@ -46,7 +46,7 @@ record BenchPlan(
             2,
             Duration.ofSeconds(75),
             Duration.ofMillis(1500),
-            6,
+            4,
             Duration.ofSeconds(1),
             Duration.ofSeconds(2),
             LEAST_SHARE,
