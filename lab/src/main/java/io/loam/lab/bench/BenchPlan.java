@@ -85,7 +85,7 @@ record BenchPlan(
             Duration.ofSeconds(60),
             Duration.ofMillis(300),
             2,
-            Duration.ofMillis(100),
+            Duration.ofMillis(400), // eight handshakes of HAProxy and some bytes, also on a machine that is busy
             Duration.ofMillis(500),
             0.5, // half a second of a machine that is busy with other tests
             Duration.ofMillis(500),
