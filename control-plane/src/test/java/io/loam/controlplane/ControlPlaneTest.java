@@ -29,14 +29,11 @@ import io.loam.protocol.proto.discovery.DeltaDiscoveryResponse;
 import io.loam.protocol.proto.discovery.Node;
 import io.loam.protocol.proto.discovery.Resource;
 import io.loam.protocol.rpc.RpcListenConfig;
-import io.loam.protocol.rpc.ServingCertificate;
 import io.loam.protocol.token.TokenVerifier;
 import io.loam.protocol.xds.ResourceNames;
-import java.math.BigInteger;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
-import java.security.KeyPairGenerator;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -48,13 +45,6 @@ import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import org.bouncycastle.asn1.x500.X500Name;
-import org.bouncycastle.asn1.x509.Extension;
-import org.bouncycastle.asn1.x509.GeneralName;
-import org.bouncycastle.asn1.x509.GeneralNames;
-import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
-import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
-import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -78,7 +68,7 @@ class ControlPlaneTest {
     @BeforeEach
     void start() throws Exception {
         issuerKey = new ECKeyGenerator(Curve.P_256).keyID("k").generate();
-        var certificate = certificate();
+        var certificate = LoadedControlPlane.certificate();
         controlPlane = ControlPlane.start(
                 ControlPlaneConfig.of(MeshSettings.DEFAULT, Set.of("loam-system/node-agent")),
                 RpcListenConfig.of(
@@ -154,27 +144,6 @@ class ControlPlaneTest {
                 new JWSHeader.Builder(JWSAlgorithm.ES256).keyID("k").build(), claims);
         jwt.sign(new ECDSASigner(issuerKey));
         return jwt.serialize();
-    }
-
-    private static ServingCertificate certificate() throws Exception {
-        var generator = KeyPairGenerator.getInstance("EC");
-        generator.initialize(256);
-        var keys = generator.generateKeyPair();
-        var name = new X500Name("CN=control-plane");
-        var builder = new JcaX509v3CertificateBuilder(
-                name,
-                BigInteger.ONE,
-                Date.from(Instant.now().minusSeconds(60)),
-                Date.from(Instant.now().plusSeconds(3600)),
-                name,
-                keys.getPublic());
-        builder.addExtension(
-                Extension.subjectAlternativeName,
-                false,
-                new GeneralNames(new GeneralName(GeneralName.dNSName, "control-plane")));
-        var signer = new JcaContentSignerBuilder("SHA256withECDSA").build(keys.getPrivate());
-        return new ServingCertificate(
-                keys.getPrivate(), List.of(new JcaX509CertificateConverter().getCertificate(builder.build(signer))));
     }
 
     /// Subscribes to both types when it is made.

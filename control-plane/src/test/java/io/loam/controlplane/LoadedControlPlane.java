@@ -132,7 +132,8 @@ final class LoadedControlPlane {
         return new ClusterState(state.objects(), pods);
     }
 
-    private static ServingCertificate certificate() throws Exception {
+    /// Signed by itself, for the name `control-plane`.
+    static ServingCertificate certificate() throws Exception {
         var generator = KeyPairGenerator.getInstance("EC");
         generator.initialize(256);
         var keys = generator.generateKeyPair();

@@ -200,19 +200,7 @@ final class AgentLossNetnsIT {
         try (var load = Load.start(bench.lab().podNetns(CALLER), bench.ipv4(CACHE), 3, "still");
                 var open = bench.connect(CALLER, bench.ipv6(CACHE), 6379)) {
             load.awaitMore(50);
-            switch (fault) {
-                case "the link cut" -> {
-                    bench.lab().cut("two");
-                    Thread.sleep(STILL);
-                    bench.lab().heal("two");
-                }
-                default -> {
-                    var agent = bench.lab().agent(fault.startsWith("the caller") ? "one" : "two");
-                    Command.run(List.of("kill", "-STOP", Long.toString(agent.pid())));
-                    Thread.sleep(STILL);
-                    Command.run(List.of("kill", "-CONT", Long.toString(agent.pid())));
-                }
-            }
+            standStill(fault);
             load.awaitMore(100);
             assertThat(open.isAlive()).isTrue();
             load.stop();
@@ -229,6 +217,28 @@ final class AgentLossNetnsIT {
             assertThat(load.longestGap()).isGreaterThan(STILL.dividedBy(2)); // or there was no fault
         }
         bench.awaitReady();
+    }
+
+    /// How long it lasts is the fault itself. It ends whatever happens: the other tests need agents and link.
+    private static void standStill(String fault) throws IOException, InterruptedException {
+        if (fault.equals("the link cut")) {
+            bench.lab().cut("two");
+            try {
+                Thread.sleep(STILL);
+            } finally {
+                bench.lab().heal("two");
+            }
+            return;
+        }
+        var agent = Long.toString(bench.lab()
+                .agent(fault.startsWith("the caller") ? "one" : "two")
+                .pid());
+        Command.run(List.of("kill", "-STOP", agent));
+        try {
+            Thread.sleep(STILL);
+        } finally {
+            Command.run(List.of("kill", "-CONT", agent));
+        }
     }
 
     /// Hazard P6: agents that die while the control plane is away come back with the mesh that they had. Who

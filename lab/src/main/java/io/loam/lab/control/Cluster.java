@@ -444,7 +444,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
                     .orTimeout(5, TimeUnit.SECONDS)
                     .join();
         } catch (IOException | RuntimeException | Error e) {
-            LOG.warn("pod={} did not end in order: {}", record.name(), e.toString());
+            LOG.warn("pod={} did not end in order", record.name(), e);
         }
         long withdrawn = System.nanoTime();
         try {
@@ -453,7 +453,7 @@ public final class Cluster implements EnrolmentListener, AutoCloseable {
             }
             deleteDirectory(record);
         } catch (IOException | RuntimeException | Error e) {
-            LOG.warn("pod={} left something behind: {}", record.name(), e.toString());
+            LOG.warn("pod={} left something behind", record.name(), e);
         }
         LOG.info(
                 "pod={} has ended programs.ms={} mesh.ms={} network.ms={}",

@@ -41,15 +41,15 @@ final class AcceptGate {
     /// or more as a rule.
     static final Duration CERTIFICATE_LIMIT = Duration.ofSeconds(10);
 
+    /// How often a successor looks whether it has what it lacks by now, or its predecessor has gone.
+    static final Duration ANOTHER_LOOK = Duration.ofMillis(500);
+
     private final String what;
     private final LocalPod pod;
     private final EventLoop loop;
     private final long began = System.nanoTime();
     private final List<Channel> waiting = new ArrayList<>();
     private final CompletableFuture<Void> opened = new CompletableFuture<>();
-    /// How often a successor looks whether it has what it lacks by now, or its predecessor has gone.
-    static final Duration ANOTHER_LOOK = Duration.ofMillis(500);
-
     private final Successor successor;
     private final Supplier<? extends CompletionStage<?>> certificate;
     private @Nullable ScheduledFuture<?> limit;

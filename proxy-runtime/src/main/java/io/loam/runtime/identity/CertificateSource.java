@@ -52,9 +52,8 @@ public final class CertificateSource {
     private static final double PAUSE_JITTER = 0.2;
     private static final double RENEWAL_JITTER = 0.1;
 
-    /// Roots that have changed are fetched within this time, or a sixtieth of a certificate's life if that is less:
-    /// soon,
-    /// since somebody waits for it, but not by all agents at once.
+    /// Roots that have changed are fetched within this time, or a 200th of a certificate's life if that is less:
+    /// soon, since somebody waits for it, but not by all agents at once.
     private static final Duration LONGEST_SPREAD = Duration.ofSeconds(10);
 
     private static final int SPREADS_IN_A_LIFE = 200;
