@@ -2,14 +2,11 @@ package io.loam.cli;
 
 import io.loam.cli.lab.LabDirectory;
 import io.loam.cli.lab.LabException;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 @Command(
@@ -22,8 +19,8 @@ final class RenewCommand implements Callable<Integer> {
     @Mixin
     private LabOption lab = new LabOption();
 
-    @Parameters(arity = "0..*", paramLabel = "NODE", description = "Whose agents (default: all).")
-    private List<String> nodes = new ArrayList<>();
+    @Mixin
+    private NodesParameter nodes = new NodesParameter();
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli before the first call
@@ -36,12 +33,7 @@ final class RenewCommand implements Callable<Integer> {
     @Override
     public Integer call() throws LabException {
         var running = lab.in(labs);
-        var named = nodes;
-        if (named.isEmpty()) {
-            named = new ArrayList<>();
-            running.agents("connections").fieldNames().forEachRemaining(named::add);
-        }
-        for (var node : named) {
+        for (var node : nodes.in(running)) {
             spec.commandLine().getOut().print(node + ": " + running.tellAgent(node, "renew_certificates", Map.of()));
             spec.commandLine().getOut().flush();
         }

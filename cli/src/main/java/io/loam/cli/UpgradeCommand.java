@@ -2,13 +2,10 @@ package io.loam.cli;
 
 import io.loam.cli.lab.LabDirectory;
 import io.loam.cli.lab.LabException;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /// One node after the other: an agent that does not come up ends it, with its predecessor still at work.
@@ -23,8 +20,8 @@ final class UpgradeCommand implements Callable<Integer> {
     @Mixin
     private LabOption lab = new LabOption();
 
-    @Parameters(arity = "0..*", paramLabel = "NODE", description = "Whose agents (default: all, one after the other).")
-    private List<String> nodes = new ArrayList<>();
+    @Mixin
+    private NodesParameter nodes = new NodesParameter();
 
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli before the first call
@@ -37,12 +34,7 @@ final class UpgradeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws LabException {
         var running = lab.in(labs);
-        var named = nodes;
-        if (named.isEmpty()) {
-            named = new ArrayList<>();
-            running.agents("connections").fieldNames().forEachRemaining(named::add);
-        }
-        for (var node : named) {
+        for (var node : nodes.in(running)) {
             var done = running.upgradeAgent(node);
             var former = done.path("former");
             spec.commandLine()

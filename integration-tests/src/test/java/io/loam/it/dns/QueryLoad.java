@@ -1,5 +1,6 @@
 package io.loam.it.dns;
 
+import io.loam.lab.load.FixedRate;
 import io.loam.protocol.linux.Netns;
 import java.io.DataInputStream;
 import java.io.IOException;
@@ -12,15 +13,11 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.Phaser;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// Queries for addresses from a pod at a fixed rate, each from a socket of its own as the C library sends
@@ -30,18 +27,13 @@ final class QueryLoad implements AutoCloseable {
     /// What an agent may take to come back on a busy machine, and more.
     private static final Duration PATIENCE = Duration.ofSeconds(30);
 
-    private static final int LOOK_MILLIS = 10;
     private static final int RESPONSE = 0x8000;
 
     private final Netns pod;
     private final List<Question> questions;
-    private final long intervalNanos;
-    private final ConcurrentLinkedQueue<Sample> samples = new ConcurrentLinkedQueue<>();
     private final Map<Channel, Long> waiting = new ConcurrentHashMap<>();
-    private final Phaser underWay = new Phaser(1);
-    private final Thread asker;
-    private volatile boolean stopped;
-    private volatile long lastAnswer = System.nanoTime();
+    private final FixedRate<Sample> load;
+    private int next;
 
     /// @param resolver whom the program asks
     /// @param name asked for an IPv4 address, and has one
@@ -54,7 +46,7 @@ final class QueryLoad implements AutoCloseable {
             Question question,
             long begun,
             long done,
-            @Nullable String failure) {
+            @Nullable String failure) implements FixedRate.Outcome {
         Duration delay() {
             return Duration.ofNanos(done - begun);
         }
@@ -63,45 +55,31 @@ final class QueryLoad implements AutoCloseable {
     private QueryLoad(Netns pod, List<Question> questions, int perSecond) {
         this.pod = pod;
         this.questions = List.copyOf(questions);
-        intervalNanos = TimeUnit.SECONDS.toNanos(1) / perSecond;
-        asker = Thread.ofPlatform().daemon().name("query-load").unstarted(this::run);
+        this.load = FixedRate.start(perSecond, PATIENCE, this::open);
     }
 
     /// @param namespace of the pod
     /// @param questions asked in turn
     static QueryLoad start(Path namespace, List<Question> questions, int perSecond) throws IOException {
-        var load = new QueryLoad(Netns.open(namespace), questions, perSecond);
-        load.asker.start();
-        return load;
+        return new QueryLoad(Netns.open(namespace), questions, perSecond);
     }
 
-    private void run() {
-        long due = System.nanoTime();
-        for (int i = 0; !stopped; ) {
-            long wait = due - System.nanoTime();
-            if (wait > 0) {
-                LockSupport.parkNanos(wait);
-                continue;
+    private Supplier<Sample> open(long due) {
+        var question = questions.get(next++ % questions.size());
+        int id = next & 0xffff;
+        try {
+            if (question.tcp) {
+                var socket = pod.call(SocketChannel::open);
+                return () -> ask(question, socket, () -> overTcp(socket, question, id));
             }
-            due += intervalNanos;
-            var question = questions.get(i++ % questions.size());
-            int id = i & 0xffff;
-            underWay.register();
-            try {
-                if (question.tcp) { // opened on this platform thread; the rest on a virtual one
-                    var socket = pod.call(SocketChannel::open);
-                    Thread.ofVirtual().start(() -> ask(question, socket, () -> overTcp(socket, question, id)));
-                } else {
-                    var socket = pod.call(DatagramChannel::open);
-                    Thread.ofVirtual().start(() -> ask(question, socket, () -> overUdp(socket, question, id)));
-                }
-            } catch (IOException e) {
-                done(new Sample(question, System.nanoTime(), System.nanoTime(), "no socket: " + e));
-            }
+            var socket = pod.call(DatagramChannel::open);
+            return () -> ask(question, socket, () -> overUdp(socket, question, id));
+        } catch (IOException e) {
+            return () -> new Sample(question, due, System.nanoTime(), "no socket: " + e);
         }
     }
 
-    private void ask(Question question, Channel socket, Exchange exchange) {
+    private Sample ask(Question question, Channel socket, Exchange exchange) {
         long begun = System.nanoTime();
         waiting.put(socket, begun);
         String failure = null;
@@ -116,7 +94,7 @@ final class QueryLoad implements AutoCloseable {
             failure = e.toString();
         }
         waiting.remove(socket);
-        done(new Sample(question, begun, System.nanoTime(), failure));
+        return new Sample(question, begun, System.nanoTime(), failure);
     }
 
     private interface Exchange {
@@ -172,23 +150,9 @@ final class QueryLoad implements AutoCloseable {
         return bytes;
     }
 
-    private void done(Sample sample) {
-        samples.add(sample);
-        if (sample.failure == null) {
-            lastAnswer = Math.max(lastAnswer, sample.begun);
-        }
-        underWay.arriveAndDeregister();
-    }
-
     /// Waits until a query that was sent after this moment has been answered.
     void awaitAnswerTo(long sentAfter) throws InterruptedException, TimeoutException {
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
-        while (lastAnswer - sentAfter <= 0) {
-            if (System.nanoTime() - deadline > 0) {
-                throw new TimeoutException("no new query was answered within " + PATIENCE);
-            }
-            Thread.sleep(LOOK_MILLIS);
-        }
+        load.awaitAnswerTo(sentAfter);
     }
 
     /// Waits no longer for answers to what was sent before this moment.
@@ -204,25 +168,14 @@ final class QueryLoad implements AutoCloseable {
     ///
     /// @return all of them
     List<Sample> stop() throws InterruptedException, TimeoutException {
-        stopped = true;
-        asker.join();
-        int phase = underWay.arriveAndDeregister();
-        underWay.awaitAdvanceInterruptibly(phase, 2 * PATIENCE.toSeconds(), TimeUnit.SECONDS);
+        var samples = load.stop();
         pod.close();
-        return new ArrayList<>(samples);
+        return samples;
     }
 
     @Override
     public void close() {
-        if (stopped) {
-            return;
-        }
-        try {
-            stop();
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
-        } catch (TimeoutException e) {
-            throw new IllegalStateException("queries that neither end nor fail", e);
-        }
+        load.close();
+        pod.close();
     }
 }
