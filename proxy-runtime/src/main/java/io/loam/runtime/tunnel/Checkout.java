@@ -22,6 +22,7 @@ final class Checkout implements PendingConnect, StreamOpening {
     private final PooledOpening opening;
     private @Nullable Tunnel tunnel;
     private @Nullable PendingConnect asked;
+    private long deadlineNanos;
     private int attempts;
     private boolean cancelled;
 
@@ -37,6 +38,16 @@ final class Checkout implements PendingConnect, StreamOpening {
         attempts++;
         tunnel = chosen;
         asked = chosen.open(request, this);
+    }
+
+    /// @param nanos of the loop's ticker; until then it waits for a tunnel
+    void waitUntil(long nanos) {
+        deadlineNanos = nanos;
+    }
+
+    /// Meaningful while it waits. Differences only: the ticker's zero is anywhere.
+    long deadlineNanos() {
+        return deadlineNanos;
     }
 
     boolean isCancelled() {

@@ -20,14 +20,13 @@ import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/// Makes one tunnel: certificate, TCP, TLS, HTTP/2. Ends with exactly one of {@link PeerTunnels#onDialled} and
-/// {@link PeerTunnels#onDialFailed}, unless it is cancelled.
+/// Makes one tunnel: certificate, TCP, TLS, HTTP/2.
 ///
 /// The tunnel counts as made when the peer's SETTINGS are here, not when the handshake is done. In TLS 1.3 a client
 /// is done before the server has looked at its certificate, and the refusal comes as an alert afterwards: whoever
 /// stopped earlier would take a refused tunnel for a good one. It also means that the peer's stream limit is known
 /// before the first stream (hazard T15). The price is one round trip on the first connection of a tunnel.
-final class Dial implements Tunnel.Listener {
+final class Dial implements RunningDial, Tunnel.Listener {
     private final TunnelKey key;
     private final PoolParts parts;
     private final PeerTunnels owner;
@@ -57,9 +56,10 @@ final class Dial implements Tunnel.Listener {
         this.owner = owner;
     }
 
-    void start() {
-        long limitMillis = parts.config().connectTimeout().toMillis();
-        timeout = parts.loop().schedule(() -> fail(timedOut(limitMillis)), limitMillis, TimeUnit.MILLISECONDS);
+    @Override
+    public void start() {
+        timeout = parts.loop()
+                .schedule(this::onTimeout, parts.config().connectTimeout().toNanos(), TimeUnit.NANOSECONDS);
         var _ = parts.tls().clientTls(key, parts.loop()).addListener((Future<ClientTls> tls) -> {
             if (parts.loop().inEventLoop()) {
                 onTls(tls);
@@ -69,13 +69,22 @@ final class Dial implements Tunnel.Listener {
         });
     }
 
-    void cancel() {
+    @Override
+    public void cancel() {
         finish();
         closeChannel();
     }
 
-    private OpenFailure timedOut(long limitMillis) {
-        return new OpenFailure.TimedOut(phase.text, limitMillis);
+    @Override
+    public String phase() {
+        return phase.text;
+    }
+
+    private void onTimeout() {
+        if (finish()) {
+            closeChannel();
+            owner.onDialTimedOut();
+        }
     }
 
     private void onTls(Future<ClientTls> tls) {

@@ -17,6 +17,7 @@ import java.util.Map;
 /// who waits for it.
 public final class TunnelPool implements StreamSource, AutoCloseable {
     private final PoolParts parts;
+    private final RunningDial.Maker dials;
     private final Map<TunnelKey, PeerTunnels> peers = new HashMap<>();
     private boolean draining;
     private boolean closed;
@@ -31,13 +32,18 @@ public final class TunnelPool implements StreamSource, AutoCloseable {
             TunnelPoolConfig config,
             HboneConfig hbone,
             ReceiveBudget budget) {
-        this.parts = new PoolParts(loop, sockets, tls, config, hbone, budget);
+        this(new PoolParts(loop, sockets, tls, config, hbone, budget), Dial::new);
     }
 
     /// Where nobody else has tunnels on the loop.
     public TunnelPool(
             EventLoop loop, TunnelSockets sockets, ClientTlsSource tls, TunnelPoolConfig config, HboneConfig hbone) {
         this(loop, sockets, tls, config, hbone, ReceiveBudget.unlimited());
+    }
+
+    TunnelPool(PoolParts parts, RunningDial.Maker dials) {
+        this.parts = parts;
+        this.dials = dials;
     }
 
     /// On a tunnel that has room or on a new one.
@@ -75,7 +81,7 @@ public final class TunnelPool implements StreamSource, AutoCloseable {
     }
 
     private PeerTunnels newPeer(TunnelKey key) {
-        var peer = new PeerTunnels(key, parts, unused -> peers.remove(key, unused));
+        var peer = new PeerTunnels(key, parts, dials, unused -> peers.remove(key, unused));
         if (draining) {
             peer.drain();
         }
@@ -98,6 +104,11 @@ public final class TunnelPool implements StreamSource, AutoCloseable {
             sum += peer.waiting();
         }
         return sum;
+    }
+
+    /// Peers that have a tunnel, a dial or somebody who waits.
+    int peers() {
+        return peers.size();
     }
 
     /// Streams finish, then their tunnels close. New streams get new tunnels.

@@ -8,8 +8,8 @@ import java.time.Duration;
 ///     the peer allows. Default 100, as ztunnel and as waypoints allow.
 /// @param maxWaiting connections that may wait for a tunnel to one peer, per event loop; 1 or more. Default
 ///     2,048: some twenty tunnels' worth, beyond which waiting is only a slower way to fail.
-/// @param connectTimeout for TCP, TLS and the peer's SETTINGS together; more than zero. Default 10 s, as
-///     ztunnel.
+/// @param connectTimeout for TCP, TLS and the peer's SETTINGS together, and how long a connection waits for a tunnel
+///     while none is made; more than zero. Default 10 s, as ztunnel.
 /// @param idleTimeout how long a tunnel without streams is kept after its last checkout; more than zero. Default
 ///     5 min, as ztunnel.
 public record TunnelPoolConfig(int maxStreamsPerTunnel, int maxWaiting, Duration connectTimeout, Duration idleTimeout) {
