@@ -51,6 +51,7 @@ public class AccessLogBenchmark {
             Duration.ofMillis(20),
             null,
             null,
+            null,
             null);
     private long offered;
 

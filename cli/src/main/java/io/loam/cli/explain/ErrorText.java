@@ -272,7 +272,9 @@ public record ErrorText(
                                 + " HTTP/2.",
                         EITHER,
                         List.of(
-                                "the address belongs to another pod by now, with another identity",
+                                "the address belongs to another pod by now, with another identity, and the mesh, asked once"
+                                        + " more, names nobody else to try; with `instead_of` that one is"
+                                        + " somebody else, too",
                                 "the two sides have different roots or trust domains",
                                 "a clock is wrong by more than the certificate's life",
                                 "inbound: a scanner, or a program that is no mesh peer, on port 15008"),

@@ -33,6 +33,7 @@ import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -57,6 +58,36 @@ final class EnrolmentNetnsIT {
 
     /// In each turn, before the agent hears of it.
     private static final int REFUSALS = 5;
+
+    /// In each turn: every second call of the service, as the dice have it.
+    private static final int ELSEWHERE = 3;
+
+    private static final InetAddress TURNS_SERVICE = InetAddress.ofLiteral("10.96.7.77");
+
+    /// Says its name as the pods do that take turns, and is an endpoint of their service.
+    private static final String STEADY = """
+            ---
+            apiVersion: v1
+            kind: Service
+            metadata: {name: turns, namespace: shop}
+            spec: {clusterIP: 10.96.7.77, selector: {says: name}, ports: [{port: 7000}]}
+            ---
+            apiVersion: v1
+            kind: ServiceAccount
+            metadata: {name: steady, namespace: shop}
+            ---
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: steady, namespace: shop, labels: {says: name}}
+            spec:
+              serviceAccountName: steady
+              nodeName: two
+              terminationGracePeriodSeconds: 0
+              containers:
+                - name: main
+                  command: [socat, "TCP-LISTEN:7000,fork,reuseaddr", "EXEC:echo steady"]
+                  readinessProbe: {tcpSocket: {port: 7000}, periodSeconds: 1}
+            """;
 
     private static MeshBench bench;
 
@@ -278,7 +309,7 @@ final class EnrolmentNetnsIT {
     /// Hazards I12 and I13: pods with accounts of their own take turns with one address, under traffic to them and from
     /// them, while the agent of their peers hears of each turn only after some of that traffic: the control plane's
     /// words to it are lost meanwhile. Whoever answers is whom the caller's agent meant, and whoever called is whom
-    /// the server's agent names.
+    /// the server's agent names. Of a service that has another endpoint, no connection is lost to the mistake.
     @Test
     void podsThatTakeTurnsWithAnAddressAreNotTakenForEachOther() throws Exception {
         bench.write("sink.yaml", MeshBench.pod("shop", "sink", "one", """
@@ -286,12 +317,18 @@ final class EnrolmentNetnsIT {
         await(
                 "the sink",
                 () -> bench.lab().pods().stream().anyMatch(pod -> pod.name().equals("sink") && pod.ready()));
+        bench.write("steady.yaml", STEADY);
         bench.write("turn.yaml", turn(0));
         label(OURS);
         await(
-                "the first turn",
-                () -> bench.lab().pods().stream().anyMatch(pod -> pod.name().equals(turnOf(0)) && pod.ready()));
-        bench.awaitMesh(true, "shop/caller", "shop/sink", "shop/" + turnOf(0));
+                "the first turn, and who takes none",
+                () -> bench.lab().pods().stream()
+                                .filter(pod -> Set.of(turnOf(0), "steady").contains(pod.name()) && pod.ready())
+                                .count()
+                        == 2);
+        bench.awaitMesh(true, "shop/caller", "shop/sink", "shop/steady", "shop/" + turnOf(0));
+        bench.awaitReady();
+        int calledService = 0;
         var log = bench.accessLog("one");
         var address = bench.ipv4("shop/" + turnOf(0));
         try (var callers = new NameCallers(bench.lab().podNetns("shop/caller"), address)) {
@@ -311,6 +348,14 @@ final class EnrolmentNetnsIT {
                                             && pod.redirected()
                                             && pod.ips().contains(address)));
                     await(next + " to be refused as " + before, () -> refusals(log, before) >= refusals + REFUSALS);
+                    long elsewhere = elsewhere(log);
+                    var answers = new ArrayList<String>();
+                    await("calls of the service that go on to its other endpoint", () -> {
+                        answers.add(callers.nameAt(TURNS_SERVICE));
+                        return elsewhere(log) >= elsewhere + ELSEWHERE;
+                    });
+                    assertThat(answers).containsOnly("steady");
+                    calledService += answers.size();
                 } finally {
                     inNodeOne("delete table inet deaf");
                 }
@@ -336,11 +381,13 @@ final class EnrolmentNetnsIT {
                     .count();
             HazardFigures.reached(
                     "I12",
-                    "%d turns of two pods with one address, the callers' agent not told: 0 of %d requests answered by another pod than meant, %d refused for its certificate"
+                    "%d turns of two pods with one address, the callers' agent not told: 0 of %d requests answered by another pod than meant, %d refused for its certificate; of %d calls of a service with another endpoint 0 failed, %d went on to that"
                             .formatted(
                                     TURNS,
                                     callers.answers.size(),
-                                    refusals(log, turnOf(0)) + refusals(log, turnOf(1))));
+                                    refusals(log, turnOf(0)) + refusals(log, turnOf(1)),
+                                    calledService,
+                                    elsewhere(log)));
             assertThat(wrong).isZero();
             int seen = 0;
             for (int turn = 0; turn < 2; turn++) {
@@ -361,11 +408,13 @@ final class EnrolmentNetnsIT {
         } finally {
             bench.delete("turn.yaml");
             bench.delete("sink.yaml");
+            bench.delete("steady.yaml");
             await(
                     "the extra pods to be gone",
                     () -> bench.lab().pods().stream()
-                            .noneMatch(pod ->
-                                    pod.name().startsWith("turn-") || pod.name().equals("sink")));
+                            .noneMatch(pod -> pod.name().startsWith("turn-")
+                                    || pod.name().equals("sink")
+                                    || pod.name().equals("steady")));
         }
     }
 
@@ -384,7 +433,7 @@ final class EnrolmentNetnsIT {
                 ---
                 apiVersion: v1
                 kind: Pod
-                metadata: {name: %1$s, namespace: shop, labels: {app: %1$s}, annotations: {loam.io/pod-ip: 10.244.2.77}}
+                metadata: {name: %1$s, namespace: shop, labels: {app: %1$s, says: name}, annotations: {loam.io/pod-ip: 10.244.2.77}}
                 spec:
                   serviceAccountName: %1$s
                   nodeName: two
@@ -393,6 +442,15 @@ final class EnrolmentNetnsIT {
                     - name: main
                       command: [bash, -c, "socat TCP-LISTEN:7000,fork,reuseaddr 'EXEC:echo %1$s' & while :; do echo a call | socat -T 5 - TCP:%2$s:%3$d,connect-timeout=5; sleep 0.05; done"]
                 """.formatted(name, bench.ipv4("shop/sink").getHostAddress(), 7001 + turn % 2);
+    }
+
+    /// Connections that found somebody else and went on to whom the mesh named instead.
+    private static long elsewhere(AccessLog log) throws IOException {
+        return log.entries().stream()
+                .filter(entry -> "outbound".equals(entry.get("direction"))
+                        && "steady".equals(entry.get("dst.workload"))
+                        && entry.getOrDefault("instead_of", "").startsWith("10.244.2.77 port 15008: TLS refused: "))
+                .count();
     }
 
     /// Of connections to the address, as long as the caller's agent took it for this pod's.
@@ -436,11 +494,7 @@ final class EnrolmentNetnsIT {
         private void run() {
             while (!stopped) {
                 try (var channel = netns.call(SocketChannel::open)) {
-                    channel.socket().setSoTimeout(5_000);
-                    channel.socket().connect(new InetSocketAddress(address, 7000), 5_000);
-                    var line = new BufferedReader(
-                                    new InputStreamReader(channel.socket().getInputStream(), StandardCharsets.UTF_8))
-                            .readLine();
+                    var line = nameAt(channel, address);
                     if (line != null) {
                         answers.put(
                                 channel.socket().getLocalAddress().getHostAddress() + ":"
@@ -451,6 +505,23 @@ final class EnrolmentNetnsIT {
                 } catch (IOException _) {
                     LockSupport.parkNanos(5_000_000); // refused, or nobody there: what the test waits for
                 }
+            }
+        }
+
+        private static @Nullable String nameAt(SocketChannel channel, InetAddress address) throws IOException {
+            channel.socket().setSoTimeout(5_000);
+            channel.socket().connect(new InetSocketAddress(address, 7000), 5_000);
+            return new BufferedReader(
+                            new InputStreamReader(channel.socket().getInputStream(), StandardCharsets.UTF_8))
+                    .readLine();
+        }
+
+        /// One call from the same pod.
+        String nameAt(InetAddress other) {
+            try (var channel = netns.call(SocketChannel::open)) {
+                return String.valueOf(nameAt(channel, other));
+            } catch (IOException e) {
+                return "nobody: " + e;
             }
         }
 

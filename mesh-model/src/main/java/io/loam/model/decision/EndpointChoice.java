@@ -6,6 +6,7 @@ import io.loam.model.mesh.Endpoint;
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.service.Service;
 import io.loam.model.workload.Workload;
+import java.util.ArrayList;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -48,6 +49,30 @@ public final class EndpointChoice {
             }
         }
         return known.draw(random);
+    }
+
+    /// As {@link #choose}, as if one endpoint did not exist. Looks at all of them, which is for the rare case: the
+    /// handshake that found out costs about as much as looking at 10,000.
+    ///
+    /// @param avoided by name and identity: one that has got another identity meanwhile is another one
+    static @Nullable Endpoint chooseOther(
+            MeshSnapshot mesh,
+            Service service,
+            int servicePort,
+            Workload source,
+            Purpose purpose,
+            RandomGenerator random,
+            Workload avoided) {
+        var others = new ArrayList<Endpoint>();
+        for (var endpoint : mesh.endpoints(service.key()).values()) {
+            var workload = endpoint.workload();
+            if (!workload.uid().equals(avoided.uid())
+                    || !workload.provableIdentity().equals(avoided.provableIdentity())) {
+                others.add(endpoint);
+            }
+        }
+        return Candidates.of(others, service, servicePort, purpose == Purpose.WAYPOINT, source)
+                .draw(random);
     }
 
     /// Where an endpoint serves a port of its service: its own word first, then the service's, then its

@@ -9,6 +9,7 @@ import io.loam.model.decision.OutboundRoute.Refused;
 import io.loam.model.decision.OutboundRoute.Tunnel;
 import io.loam.model.decision.OutboundRoute.Via;
 import io.loam.model.identity.SpiffeId;
+import io.loam.model.mesh.Endpoint;
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.service.LoadBalancing.Mode;
 import io.loam.model.service.Service;
@@ -86,7 +87,7 @@ public final class OutboundRouter {
 
         private OutboundRoute toEndpoint(Service service, boolean serviceAddressed) {
             int port = request.originalDestination().getPort();
-            var endpoint = EndpointChoice.choose(mesh, service, port, request.source(), Purpose.ENDPOINT, random);
+            var endpoint = choose(service, port, Purpose.ENDPOINT);
             if (endpoint == null) {
                 return new Refused(
                         RefusalReason.NO_HEALTHY_UPSTREAM,
@@ -102,6 +103,13 @@ public final class OutboundRouter {
                                     + endpoint.workload().uid(),
                             service)
                     : toWorkload(endpoint.workload(), service, targetPort, serviceAddressed);
+        }
+
+        private @Nullable Endpoint choose(Service service, int port, Purpose purpose) {
+            var avoided = request.avoided();
+            return avoided == null
+                    ? EndpointChoice.choose(mesh, service, port, request.source(), purpose, random)
+                    : EndpointChoice.chooseOther(mesh, service, port, request.source(), purpose, random, avoided);
         }
 
         private OutboundRoute toWorkload(
@@ -227,8 +235,7 @@ public final class OutboundRouter {
         private @Nullable Waypoint resolve(GatewayAddress reference) {
             var service = serviceOf(reference.destination());
             if (service != null) {
-                var endpoint = EndpointChoice.choose(
-                        mesh, service, reference.hbonePort(), request.source(), Purpose.WAYPOINT, random);
+                var endpoint = choose(service, reference.hbonePort(), Purpose.WAYPOINT);
                 return endpoint == null ? null : new Waypoint(endpoint.workload(), service);
             }
             return switch (reference.destination()) {

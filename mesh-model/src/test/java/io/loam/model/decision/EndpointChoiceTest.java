@@ -86,6 +86,31 @@ final class EndpointChoiceTest {
         assertThat(counts.get("a")).isBetween(1400, 1600);
     }
 
+    /// Hazard I12. An endpoint that was found to be somebody else does not keep others away by its rank either; one
+    /// that
+    /// has got another identity meanwhile is another one.
+    @Test
+    void choosesAsIfTheOneThatIsAvoidedDidNotExist() {
+        var near = endpoint("near", "r1", "z1").build();
+        var far = endpoint("far", "r2", "z2").build();
+        var other =
+                endpoint("near", "r1", "z1").with(w -> w.namespace = "other").build();
+        var failover = service("cart", "10.96.0.1")
+                .with(s -> s.balancing = balancing(Mode.FAILOVER, List.of(Scope.REGION, Scope.ZONE)))
+                .build();
+
+        assertThat(otherThan(near, Meshes.mesh(near, far, failover))).isEqualTo("far");
+        assertThat(otherThan(near, Meshes.mesh(near, failover))).isEqualTo("none");
+        assertThat(otherThan(near, Meshes.mesh(other, far, failover))).isEqualTo("near");
+    }
+
+    private static String otherThan(Workload avoided, MeshSnapshot mesh) {
+        var cart = Objects.requireNonNull(mesh.service(key("shop", "cart")));
+        var chosen =
+                EndpointChoice.chooseOther(mesh, cart, 80, SOURCE, Purpose.ENDPOINT, new SplittableRandom(1), avoided);
+        return chosen == null ? "none" : chosen.workload().name();
+    }
+
     @Test
     void choosesNothingWhenNoCapacityIsLeft() {
         assertThat(chosen(LoadBalancing.ANY, endpoint("a", "r1", "z1").with(w -> w.capacity = 0)))

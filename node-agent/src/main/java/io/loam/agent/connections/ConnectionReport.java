@@ -43,6 +43,7 @@ public final class ConnectionReport {
     private @Nullable Service service;
     private @Nullable Workload destination;
     private @Nullable SpiffeId destinationIdentity;
+    private @Nullable String insteadOf;
     private @Nullable String dryRun;
     private TrafficMetrics.@Nullable OpenConnection counters;
     private boolean ended;
@@ -78,6 +79,19 @@ public final class ConnectionReport {
         destination = workload;
         this.service = service;
         destinationIdentity = identity;
+    }
+
+    /// It was tried there first, and whoever is there is somebody else (hazard I12).
+    ///
+    /// @param problem what was wrong there
+    public void insteadOf(InetSocketAddress peer, String problem) {
+        telemetry.metrics().anotherPeer(true);
+        insteadOf = peer.getAddress().getHostAddress() + " port " + peer.getPort() + ": " + problem;
+    }
+
+    /// As {@link #insteadOf}, and there is nobody else to try.
+    public void nobodyElse() {
+        telemetry.metrics().anotherPeer(false);
     }
 
     /// What dry-run policies would have done: counted now, logged with the end. Once per connection, with its verdict.
@@ -252,6 +266,7 @@ public final class ConnectionReport {
                         kind == Kind.REFUSED ? null : Duration.between(began, now),
                         error,
                         code,
+                        insteadOf,
                         dryRun));
     }
 

@@ -46,6 +46,11 @@ final class OutboundConnection implements PooledOpening {
     private final ApplicationSocket application;
     private final InetSocketAddress destination;
 
+    /// The tunnel that was asked for; null before, and when it is there.
+    private @Nullable TunnelKey asked;
+
+    private boolean askedElsewhere;
+
     private OutboundConnection(
             OpenConnection connection,
             OutboundServices services,
@@ -86,17 +91,8 @@ final class OutboundConnection implements PooledOpening {
     private void route(Workload source) {
         var report = connection.report();
         report.source(source, null);
-        var from = report.sourceAddress().getAddress();
-        var request = new OutboundRequest(source, from, destination, services.network());
-        switch (OutboundRouter.route(services.mesh().current(), request, services.random())) {
-            case OutboundRoute.Tunnel tunnel -> {
-                report.destination(tunnel.destination(), tunnel.service(), null);
-                if (tunnel.peer().isUnresolved()) {
-                    resolve(source, tunnel.peer(), tunnel.service(), address -> openTunnel(source, tunnel.at(address)));
-                } else {
-                    openTunnel(source, tunnel);
-                }
-            }
+        switch (ask(source, null)) {
+            case OutboundRoute.Tunnel tunnel -> follow(source, tunnel);
             case OutboundRoute.Plaintext(var target, var workload, var service) -> {
                 report.destination(workload, service, null);
                 if (target.isUnresolved()) {
@@ -109,6 +105,37 @@ final class OutboundConnection implements PooledOpening {
                 report.destination(null, service, null);
                 connection.fail(ErrorCode.of(reason), detail);
             }
+        }
+    }
+
+    private OutboundRoute ask(Workload source, @Nullable Workload avoided) {
+        var from = connection.report().sourceAddress().getAddress();
+        var request = new OutboundRequest(source, from, destination, services.network(), avoided);
+        return OutboundRouter.route(services.mesh().current(), request, services.random());
+    }
+
+    private void follow(Workload source, OutboundRoute.Tunnel tunnel) {
+        connection.report().destination(tunnel.destination(), tunnel.service(), null);
+        if (tunnel.peer().isUnresolved()) {
+            resolve(source, tunnel.peer(), tunnel.service(), address -> openTunnel(source, tunnel.at(address)));
+        } else {
+            openTunnel(source, tunnel);
+        }
+    }
+
+    /// Hazard I12: addresses are reused before the mesh says so. It is asked once more, since it may have heard of
+    /// it meanwhile, or know another endpoint. Only another tunnel counts: a mesh that has just lost the
+    /// destination is no reason to send in plaintext what was meant for somebody with an identity.
+    private void routeElsewhere(Workload source, TunnelKey before, OpenFailure failure) {
+        var report = connection.report();
+        if (ask(source, report.destinationWorkload()) instanceof OutboundRoute.Tunnel tunnel
+                && !(tunnel.peer().equals(before.destination())
+                        && tunnel.expectedIdentities().equals(before.destinations()))) {
+            report.insteadOf(before.destination(), failure.reason());
+            follow(source, tunnel);
+        } else {
+            report.nobodyElse();
+            connection.fail(codeOf(failure), failure.reason());
         }
     }
 
@@ -161,11 +188,13 @@ final class OutboundConnection implements PooledOpening {
                 Forwarded.of(report.sourceAddress(), service == null ? null : service.hostname())
                         .header(),
                 TraceParent.fresh(services.random()).header());
+        asked = key;
         connection.awaitStream(streams.open(key, request, this));
     }
 
     @Override
     public TunnelStream.Listener onOpened(Tunnel tunnel, TunnelStream stream, ConnectResponse response) {
+        asked = null;
         connection.report().carriedBy(tunnel.channel());
         var relay = Relay.of(application, connection);
         connection.relay(relay);
@@ -175,7 +204,14 @@ final class OutboundConnection implements PooledOpening {
 
     @Override
     public void onFailed(OpenFailure failure) {
-        connection.fail(codeOf(failure), failure.reason());
+        var before = asked;
+        if (failure instanceof OpenFailure.AnotherPeer && !askedElsewhere && before != null) {
+            askedElsewhere = true;
+            connection.guarded(() ->
+                    connection.awaitWorkload(services.workloads(), source -> routeElsewhere(source, before, failure)));
+        } else {
+            connection.fail(codeOf(failure), failure.reason());
+        }
     }
 
     @Override
@@ -206,6 +242,7 @@ final class OutboundConnection implements PooledOpening {
             case OpenFailure.SocketLimit _ -> ErrorCode.OVERLOADED;
             case OpenFailure.NoCertificate _ -> ErrorCode.NO_CERTIFICATE;
             case OpenFailure.TlsRefused(var cause) -> ErrorFlags.ofHandshake(cause);
+            case OpenFailure.AnotherPeer _ -> ErrorCode.TLS_REFUSED;
             case OpenFailure.TimedOut _ -> ErrorCode.TUNNEL_TIMEOUT;
             case OpenFailure.SetupFailed _ -> ErrorCode.TUNNEL_SETUP;
             case OpenFailure.TooManyWaiting _ -> ErrorCode.OVERLOADED;

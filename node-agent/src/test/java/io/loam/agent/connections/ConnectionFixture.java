@@ -149,6 +149,14 @@ public final class ConnectionFixture implements AutoCloseable {
                 .sum();
     }
 
+    /// Peers that were somebody else, by what came of it.
+    public List<String> mismatches() {
+        return metrics.scrape("loam_peer_mismatches"::equals).stream()
+                .flatMap(found -> ((CounterSnapshot) found).getDataPoints().stream())
+                .map(point -> point.getLabels().get("then") + " " + (long) point.getValue())
+                .toList();
+    }
+
     /// Refusals by the limits, with their labels.
     public List<String> refusals() {
         return metrics.scrape("loam_limit_refusals"::equals).stream()

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.loam.agent.connections.ConnectionFixture;
 import io.loam.agent.dns.HostLookup;
 import io.loam.agent.pod.TestPods;
+import io.loam.model.identity.SpiffeId;
 import io.loam.model.mesh.MeshDelta;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.hbone.ConnectRequest;
@@ -26,19 +27,28 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /// An application's connection from the accept to the relay, over real sockets on loopback.
 @Timeout(60)
 class OutboundConnectionTest {
     private static final InetSocketAddress OUTSIDE = address("203.0.113.1", 80);
     private static final InetSocketAddress WEB = address("10.0.0.8", 8080);
+    private static final InetSocketAddress DB = address("10.96.0.9", 5432);
+    private static final OpenFailure ANOTHER = new OpenFailure.AnotherPeer(new SSLException("somebody else"));
 
     private final HeldStreams streams = new HeldStreams();
     private final HeldLookups hosts = new HeldLookups();
@@ -302,6 +312,163 @@ class OutboundConnectionTest {
         assertThat(node.ended()).contains("BUG");
         assertThat(node.bugs()).isEqualTo(1);
         assertThat(stream.said).containsExactly("RESET 2");
+    }
+
+    /// What the mesh says when it is asked once more, because somebody else was found at 10.0.0.8 (hazard I12).
+    ///
+    /// @param second where the second tunnel goes and whom it expects; null if there is none
+    record SecondLook(
+            String name,
+            InetSocketAddress called,
+            List<MeshDelta.Builder> news,
+            @Nullable String second) {
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    static Stream<SecondLook> secondLooks() {
+        return Stream.of(
+                new SecondLook("nothing new", WEB, List.of(), null),
+                new SecondLook(
+                        "another pod has the address",
+                        WEB,
+                        List.of(
+                                MeshDelta.builder().removeWorkload("Kubernetes//Pod/shop/web"),
+                                MeshDelta.builder().upsert(TestPods.workload("shelf", "10.0.0.8"))),
+                        "10.0.0.8:15008 as shelf"),
+                new SecondLook(
+                        "nobody has the address",
+                        WEB,
+                        List.of(MeshDelta.builder().removeWorkload("Kubernetes//Pod/shop/web")),
+                        null),
+                new SecondLook(
+                        "the pod has left the mesh",
+                        WEB,
+                        List.of(MeshDelta.builder()
+                                .upsert(TestPods.workload("web", "10.0.0.8", Map.of(), Workload.TunnelProtocol.NONE))),
+                        null),
+                new SecondLook("the service has no other endpoint", DB, List.of(), null),
+                new SecondLook(
+                        "the service has another endpoint",
+                        DB,
+                        List.of(MeshDelta.builder().upsert(endpoint("shelf", "10.0.0.9"))),
+                        "10.0.0.9:15008 as shelf"));
+    }
+
+    private static Workload endpoint(String name, String address) {
+        return TestPods.workload(
+                name,
+                address,
+                Map.of(TestPods.service("db", "10.96.0.9").key(), List.of()),
+                Workload.TunnelProtocol.HBONE);
+    }
+
+    @ParameterizedTest
+    @MethodSource("secondLooks")
+    void whoFindsSomebodyElseAsksTheMeshOnceMore(SecondLook look) throws Exception {
+        node.describePod();
+        node.publish(
+                MeshDelta.builder().upsert(TestPods.service("db", "10.96.0.9")).upsert(endpoint("web", "10.0.0.8")));
+        try (var socket = call(look.called)) {
+            await(() -> streams.openings.size() == 1);
+            assertThat(tunnel(0)).isEqualTo("10.0.0.8:15008 as web");
+            look.news.forEach(node::publish);
+            fail(0, ANOTHER);
+            if (look.second != null) {
+                await(() -> streams.openings.size() == 2);
+                assertThat(tunnel(1)).isEqualTo(look.second);
+                fail(1, ANOTHER);
+            }
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(streams.openings).hasSize(look.second == null ? 1 : 2);
+        assertThat(node.dialer.targets).isEmpty();
+        var line = node.ended();
+        assertThat(line).contains("TLS_REFUSED", "somebody else");
+        assertThat(line.contains("instead_of=\"10.0.0.8 port 15008: TLS refused: "))
+                .isEqualTo(look.second != null);
+        assertThat(node.mismatches()).containsExactly(look.second == null ? "refused 1" : "tried 1");
+    }
+
+    @Test
+    void whoFindsSomebodyElseIsCarriedByWhomTheMeshNamesInstead() throws Exception {
+        var stream = new NotedStream();
+        node.describePod();
+        node.publish(MeshDelta.builder()
+                .upsert(TestPods.service("db", "10.96.0.9"))
+                .upsert(endpoint("web", "10.0.0.8"))
+                .upsert(endpoint("shelf", "10.0.0.9")));
+        try (var socket = call(DB)) {
+            await(() -> streams.openings.size() == 1);
+            fail(0, ANOTHER);
+            await(() -> streams.openings.size() == 2);
+            assertThat(List.of(tunnel(0), tunnel(1)))
+                    .containsExactlyInAnyOrder("10.0.0.8:15008 as web", "10.0.0.9:15008 as shelf");
+            socket.getOutputStream().write("said".getBytes(StandardCharsets.US_ASCII));
+            socket.shutdownOutput();
+            var listener =
+                    node.onLoop(() -> streams.openings.get(1).onOpened(noTunnel(), stream, ConnectResponse.PLAIN));
+            await(() -> stream.said.contains("END"));
+            assertThat(String.join("", stream.said)).isEqualTo("saidEND");
+            node.onLoop(() -> {
+                listener.onEndStream();
+                listener.onFinished();
+                return "told";
+            });
+            assertThat(readAll(socket)).isEmpty();
+        }
+        assertThat(node.ended()).contains("connection complete", "instead_of=").doesNotContain("code=");
+    }
+
+    /// Only who proved another identity may be a pod that the mesh has not heard of.
+    @Test
+    void aPeerThatIsNotTrustedIsNotLookedForElsewhere() throws Exception {
+        node.describePod();
+        node.publish(MeshDelta.builder()
+                .upsert(TestPods.service("db", "10.96.0.9"))
+                .upsert(endpoint("web", "10.0.0.8"))
+                .upsert(endpoint("shelf", "10.0.0.9")));
+        try (var socket = call(DB)) {
+            await(() -> streams.openings.size() == 1);
+            fail(0, new OpenFailure.TlsRefused(new SSLException("unknown root")));
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(streams.openings).hasSize(1);
+        assertThat(node.ended()).contains("TLS_REFUSED", "unknown root").doesNotContain("instead_of");
+        assertThat(node.mismatches()).isEmpty();
+    }
+
+    @Test
+    void anApplicationThatGivesUpGivesUpTheSecondTunnel() throws Exception {
+        node.describePod();
+        node.publish(MeshDelta.builder()
+                .upsert(TestPods.service("db", "10.96.0.9"))
+                .upsert(endpoint("web", "10.0.0.8"))
+                .upsert(endpoint("shelf", "10.0.0.9")));
+        var socket = call(DB);
+        await(() -> streams.openings.size() == 1);
+        fail(0, ANOTHER);
+        await(() -> streams.openings.size() == 2);
+        ConnectionFixture.reset(socket);
+
+        assertThat(node.ended()).contains("GAVE_UP", "instead_of=");
+        assertThat(streams.cancelled).hasValue(1);
+    }
+
+    private void fail(int opening, OpenFailure failure) throws Exception {
+        node.onLoop(() -> {
+            streams.openings.get(opening).onFailed(failure);
+            return "told";
+        });
+    }
+
+    private String tunnel(int opening) {
+        var key = streams.keys.get(opening);
+        return key.destination().getAddress().getHostAddress() + ":"
+                + key.destination().getPort() + " as "
+                + key.destinations().stream().map(SpiffeId::serviceAccount).collect(Collectors.joining(" or "));
     }
 
     /// The connection only notes by which channel it goes.

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// @param bytesSent to the peer, as seen from this proxy's own application
 /// @param error what went wrong, or null
 /// @param code short, stable name of the reason, or null
+/// @param insteadOf where it was tried first and what was wrong there, or null
 /// @param dryRun what dry-run policies would have done, or null; nothing of it was enforced
 public record AccessLogEntry(
         Kind kind,
@@ -33,6 +34,7 @@ public record AccessLogEntry(
         @Nullable Duration duration,
         @Nullable String error,
         @Nullable String code,
+        @Nullable String insteadOf,
         @Nullable String dryRun) {
     public enum Kind {
         COMPLETE("info", "connection complete"),

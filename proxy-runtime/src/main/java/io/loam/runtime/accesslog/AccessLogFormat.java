@@ -105,6 +105,7 @@ final class AccessLogFormat {
         }
         quoted(out, start, "error", text(entry.error()));
         quoted(out, start, "code", text(entry.code()));
+        quoted(out, start, "instead_of", text(entry.insteadOf()));
         quoted(out, start, "dry_run", text(entry.dryRun()));
         if (json) {
             out.append('}');

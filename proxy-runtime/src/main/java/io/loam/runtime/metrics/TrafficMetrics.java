@@ -41,6 +41,7 @@ public final class TrafficMetrics implements SeriesExpiry.Expiring {
     private final Gauge sockets;
     private final Counter bugs;
     private final Counter dryRuns;
+    private final Counter otherPeers;
     private final Counter folded;
 
     /// Dry-run policies that have series and are not in the mesh, and since when. Of the expiring thread.
@@ -85,6 +86,12 @@ public final class TrafficMetrics implements SeriesExpiry.Expiring {
                 .name("loam_policy_dry_run")
                 .help("Connections to pods of this node that a dry-run policy would have allowed or denied")
                 .labelNames("policy", "verdict")
+                .register(registry);
+        otherPeers = Counter.builder()
+                .name("loam_peer_mismatches")
+                .help("Connections whose peer proved another identity than expected, by what came of asking the mesh"
+                        + " again: another peer was tried, or there was none")
+                .labelNames("then")
                 .register(registry);
         folded = Counter.builder()
                 .name("loam_traffic_series_folded")
@@ -225,6 +232,13 @@ public final class TrafficMetrics implements SeriesExpiry.Expiring {
             case DryRunFinding.NoneWouldAllow _ ->
                 dryRuns.labelValues(NO_POLICY, "deny").inc();
         }
+    }
+
+    /// A connection's peer proved to be somebody else (hazard I12).
+    ///
+    /// @param tried whether the mesh named another one
+    public void anotherPeer(boolean tried) {
+        otherPeers.labelValues(tried ? "tried" : "refused").inc();
     }
 
     /// An error in the proxy itself ended a connection.

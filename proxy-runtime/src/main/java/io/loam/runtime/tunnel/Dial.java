@@ -3,6 +3,7 @@ package io.loam.runtime.tunnel;
 import io.loam.protocol.hbone.HboneClientHandler;
 import io.loam.protocol.hbone.RecordFiller;
 import io.loam.protocol.hbone.Tunnel;
+import io.loam.protocol.tls.PeerRefusedException;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -138,19 +139,26 @@ final class Dial implements RunningDial, Tunnel.Listener {
         if (handshake.isSuccess()) {
             phase = Phase.SETTINGS;
         } else {
-            fail(new OpenFailure.TlsRefused(handshake.cause()));
+            fail(refused(handshake.cause()));
         }
     }
 
     private void onClosed() {
         var cause = failure;
         if (cause != null && tlsFailure(cause) instanceof SSLException refusal) {
-            fail(new OpenFailure.TlsRefused(refusal));
+            fail(refused(refusal));
         } else if (cause != null) {
             fail(new OpenFailure.SetupFailed(phase.text + ": " + cause));
         } else {
             fail(new OpenFailure.SetupFailed("peer closed during " + phase.text));
         }
+    }
+
+    private static OpenFailure refused(Throwable cause) {
+        var ours = PeerRefusedException.in(cause);
+        return ours != null && ours.reason() == PeerRefusedException.Reason.UNEXPECTED_IDENTITY
+                ? new OpenFailure.AnotherPeer(cause)
+                : new OpenFailure.TlsRefused(cause);
     }
 
     private static @Nullable Throwable tlsFailure(Throwable cause) {

@@ -40,6 +40,14 @@ public sealed interface OpenFailure {
         }
     }
 
+    /// Somebody is there and proved who it is, but is not whom the tunnel was to: addresses are reused (hazard I12).
+    record AnotherPeer(Throwable cause) implements OpenFailure {
+        @Override
+        public String reason() {
+            return "TLS refused: " + PeerRefusedException.describe(cause);
+        }
+    }
+
     /// TCP connect, TLS and the peer's first SETTINGS together took too long.
     record TimedOut(String during, long timeoutMillis) implements OpenFailure {
         @Override

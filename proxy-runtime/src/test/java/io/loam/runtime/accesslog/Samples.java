@@ -69,6 +69,7 @@ public final class Samples {
                 Duration.ofMillis(12),
                 null,
                 null,
+                null,
                 null);
     }
 
@@ -90,6 +91,7 @@ public final class Samples {
                 Duration.ofNanos(1_999_999),
                 "denied by shop/\"deny\\all\"\nrule 0",
                 "POLICY_DENIED",
+                null,
                 "would be denied by shop/later rule 1");
     }
 
@@ -109,6 +111,7 @@ public final class Samples {
                 7,
                 9,
                 Duration.ofSeconds(61),
+                null,
                 null,
                 null,
                 null);
@@ -133,6 +136,7 @@ public final class Samples {
                 Duration.ofSeconds(Long.MAX_VALUE),
                 null,
                 null,
+                null,
                 null);
     }
 
@@ -154,6 +158,7 @@ public final class Samples {
                 null,
                 "no certificate",
                 "NO_CERTIFICATE",
+                null,
                 null);
     }
 

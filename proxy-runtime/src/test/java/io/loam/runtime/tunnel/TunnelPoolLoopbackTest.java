@@ -270,7 +270,7 @@ class TunnelPoolLoopbackTest {
         var outcomes = open(20, mesh.key(expected));
 
         for (var outcome : outcomes) {
-            assertThat(failureOf(outcome)).isInstanceOf(OpenFailure.TlsRefused.class);
+            assertThat(failureOf(outcome)).isInstanceOf(OpenFailure.AnotherPeer.class);
         }
         assertThat(mesh.dials).hasValue(1);
     }
