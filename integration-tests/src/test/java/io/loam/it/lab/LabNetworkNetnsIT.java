@@ -1,6 +1,7 @@
 package io.loam.it.lab;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.loam.lab.command.Command;
 import io.loam.lab.network.LabName;
@@ -8,8 +9,12 @@ import io.loam.lab.network.LabNetwork;
 import io.loam.lab.network.NodeSlot;
 import io.loam.lab.network.PodLink;
 import io.loam.lab.remains.LabRemains;
+import io.loam.protocol.linux.Netns;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketTimeoutException;
+import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -88,6 +93,27 @@ final class LabNetworkNetnsIT {
         for (var ip : two.ips()) {
             // The kernel finds the neighbours again first, which takes as long as its probes do.
             awaitPing(one.netns(), ip);
+        }
+    }
+
+    /// Kernels tell it once a second as they come; who is not told finds out with its fourth SYN, 7 s later.
+    @Test
+    void whoDialsAnAddressWithoutAPodIsToldSoEachTime() throws IOException {
+        var one = attached(network.addNode("one"), "a", 2);
+        var two = network.addNode("two");
+
+        try (var inside = Netns.open(LabName.netnsPath(one.netns()))) {
+            for (var nobody : List.of(two.podIpv4(99), two.podIpv6(99))) {
+                for (int dial = 1; dial <= 8; dial++) {
+                    try (var channel = inside.call(SocketChannel::open)) {
+                        var target = new InetSocketAddress(nobody, 15008);
+                        assertThatThrownBy(() -> channel.socket().connect(target, 6_000))
+                                .as("dial %d to %s", dial, nobody)
+                                .isInstanceOf(IOException.class)
+                                .isNotInstanceOf(SocketTimeoutException.class);
+                    }
+                }
+            }
         }
     }
 

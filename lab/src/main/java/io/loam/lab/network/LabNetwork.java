@@ -270,6 +270,9 @@ public final class LabNetwork {
     /// of others; duplicate address detection, because it keeps an address from being used for a second.
     /// Congestion control is the same on every machine: a namespace inherits the host's, and one that paces (BBR)
     /// doubles what a byte costs on links that have no bottleneck. Reno is what every namespace may choose.
+    ///
+    /// Who forwards says so each time when there is no way to an address, and not once a second as kernels do by
+    /// default: the connection that is not told sends its SYN again after 1, 3 and 7 s.
     private static String settings(String netns, boolean forwarding) {
         return """
                 nsenter --net=%s /bin/sh -e <<'END'
@@ -285,6 +288,8 @@ public final class LabNetwork {
                         echo 1 >ipv6/conf/all/forwarding
                         echo 0 >ipv4/conf/all/send_redirects
                         echo 0 >ipv4/conf/default/send_redirects
+                        echo 0 >ipv4/icmp_ratelimit
+                        echo 0 >ipv6/icmp/ratelimit
                         """ : "");
     }
 
