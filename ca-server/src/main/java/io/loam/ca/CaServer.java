@@ -10,10 +10,14 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Serves `istio.v1.auth.IstioCertificateService` over TLS, with a certificate of its own making, and has the authority
 /// look at its files meanwhile. {@link #close} ends it.
 public final class CaServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(CaServer.class);
+
     /// Changed files count after they have rested for that long.
     private static final Duration LOOK = Duration.ofMillis(250);
 
@@ -54,7 +58,11 @@ public final class CaServer implements AutoCloseable {
         try {
             while (true) {
                 Thread.sleep(LOOK);
-                authority.look();
+                try {
+                    authority.look();
+                } catch (RuntimeException | Error e) { // a bug must not end the watch: other files may be taken on
+                    LOG.error("ca files could not be looked at, what was in force stays", e);
+                }
             }
         } catch (InterruptedException _) {
             // Closed.

@@ -146,7 +146,7 @@ public final class CertificateAuthority {
     private void tell(Runnable listener) {
         try {
             listener.run();
-        } catch (RuntimeException e) { // the others hear of it all the same
+        } catch (RuntimeException | Error e) { // the others hear of it all the same, and the next look comes
             LOG.error("ca change not passed on: {}", issuer, e);
         }
     }

@@ -56,6 +56,23 @@ class RootRotationTest {
         look();
     }
 
+    /// Errors of those who are told are logged and survived: the others hear of it, and of the next change.
+    @Test
+    void aListenerThatFailsKeepsNobodyFromHearingOfChanges() throws Exception {
+        int before = changes.get();
+        var later = new AtomicInteger();
+        authority.addListener(() -> {
+            throw new StackOverflowError("a bug of a listener");
+        });
+        authority.addListener(later::incrementAndGet);
+
+        trust(oldRoot, nextRoot);
+        look();
+
+        assertThat(changes).hasValue(before + 1);
+        assertThat(later).hasValue(1);
+    }
+
     @Test
     void aRootIsReplacedInThreeSteps() throws Exception {
         var first = issue(CART);

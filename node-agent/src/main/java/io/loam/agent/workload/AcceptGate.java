@@ -53,8 +53,29 @@ final class AcceptGate {
     private final Successor successor;
     private final Supplier<? extends CompletionStage<?>> certificate;
     private @Nullable ScheduledFuture<?> limit;
-    private String lacking = "mesh";
+    private Lacking lacking = new Lacking.Mesh();
     private boolean asking;
+
+    /// What the gate waits for. First a mesh: only then a certificate is asked for.
+    private sealed interface Lacking {
+        /// For logs.
+        String text();
+
+        record Mesh() implements Lacking {
+            @Override
+            public String text() {
+                return "mesh";
+            }
+        }
+
+        /// @param refusal the CA's last answer, null before the first
+        record Certificate(@Nullable String refusal) implements Lacking {
+            @Override
+            public String text() {
+                return refusal == null ? "certificate" : "certificate: " + refusal;
+            }
+        }
+    }
 
     private AcceptGate(
             String what,
@@ -87,7 +108,7 @@ final class AcceptGate {
         var gate = new AcceptGate(what, pod, loop, successor, certificate);
         loop.execute(() -> gate.expireAfter(meshLimit));
         whole.thenRun(() -> loop.execute(() -> {
-            gate.lacking = "certificate";
+            gate.lacking = new Lacking.Certificate(null);
             gate.expireAfter(certificateLimit);
             gate.ask();
         }));
@@ -103,7 +124,7 @@ final class AcceptGate {
                     if (refusal == null) {
                         open();
                     } else {
-                        lacking = "certificate: " + refusal.getMessage();
+                        lacking = new Lacking.Certificate(String.valueOf(refusal.getMessage()));
                         openUnlessSucceeding();
                     }
                 }));
@@ -154,11 +175,11 @@ final class AcceptGate {
             return;
         }
         if (!successor.hasPredecessor()) {
-            log.warn("pod accepts {} without what is needed pod={} lacking={}", what, pod, lacking);
+            log.warn("pod accepts {} without what is needed pod={} lacking={}", what, pod, lacking.text());
             open();
             return;
         }
-        successor.leave(pod, what, lacking);
+        successor.leave(pod, what, lacking.text());
         if (limit != null) {
             limit.cancel(false);
         }
@@ -169,10 +190,9 @@ final class AcceptGate {
         if (opened.isDone()) {
             return;
         }
-        if (lacking.startsWith("certificate") && !asking) {
-            ask();
-        } else {
-            openUnlessSucceeding();
+        switch (lacking) {
+            case Lacking.Certificate _ when !asking -> ask();
+            case Lacking.Certificate _, Lacking.Mesh _ -> openUnlessSucceeding();
         }
     }
 
