@@ -511,8 +511,7 @@ final class EnrolmentNetnsIT {
         private static @Nullable String nameAt(SocketChannel channel, InetAddress address) throws IOException {
             channel.socket().setSoTimeout(5_000);
             channel.socket().connect(new InetSocketAddress(address, 7000), 5_000);
-            return new BufferedReader(
-                            new InputStreamReader(channel.socket().getInputStream(), StandardCharsets.UTF_8))
+            return new BufferedReader(new InputStreamReader(channel.socket().getInputStream(), StandardCharsets.UTF_8))
                     .readLine();
         }
 
