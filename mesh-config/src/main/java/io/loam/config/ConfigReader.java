@@ -6,7 +6,6 @@ import io.loam.config.object.ObjectKey;
 import io.loam.config.problem.Problem;
 import io.loam.config.problem.Severity;
 import io.loam.config.problem.SourcePosition;
-import io.loam.config.yaml.YamlDocument;
 import io.loam.config.yaml.YamlText;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
@@ -32,7 +31,15 @@ public final class ConfigReader {
     /// @param filesOrDirs directories are searched, with all below them, for `*.yaml`, `*.yml` and `*.json`;
     ///     names that start with a dot are left out (editors and ConfigMap mounts put copies there)
     public ReadResult read(List<Path> filesOrDirs) {
-        var reading = new Reading();
+        return read(filesOrDirs, new FileMemory());
+    }
+
+    /// As {@link #read(List)}, with the same result. Files that still have the text they had last time are not parsed
+    /// again and give the same objects: that is nearly all of the time that reading takes.
+    ///
+    /// @param memory of the last reading of these paths; of this one afterwards
+    public ReadResult read(List<Path> filesOrDirs, FileMemory memory) {
+        var reading = new Reading(memory);
         for (var path : filesOrDirs) {
             if (Files.isDirectory(path)) {
                 readDirectory(path, reading);
@@ -40,13 +47,14 @@ public final class ConfigReader {
                 readFile(path, reading);
             }
         }
+        memory.forgetUnread();
         return reading.result();
     }
 
     /// @param name stands for the file in positions
     public ReadResult readText(String yaml, Path name) {
-        var reading = new Reading();
-        reading.add(YamlText.documents(yaml, name));
+        var reading = new Reading(new FileMemory());
+        reading.add(DocumentReading.of(YamlText.documents(yaml, name)));
         return reading.result();
     }
 
@@ -83,7 +91,7 @@ public final class ConfigReader {
                 reading.reject(file, size + " bytes", "at most " + MOST_BYTES, "not read");
                 return;
             }
-            reading.add(YamlText.documents(Files.readString(file), file));
+            reading.add(reading.memory.documents(file, Files.readString(file)));
         } catch (CharacterCodingException e) {
             reading.reject(file, "bytes that are no text", "UTF-8", "not read");
         } catch (IOException e) {
@@ -97,30 +105,21 @@ public final class ConfigReader {
         private final List<Problem> problems = new ArrayList<>();
         private final List<Rejected> rejected = new ArrayList<>();
 
-        void add(List<YamlDocument> documents) {
-            for (var document : documents) {
-                add(document);
-            }
+        private final FileMemory memory;
+
+        Reading(FileMemory memory) {
+            this.memory = memory;
         }
 
-        private void add(YamlDocument document) {
-            if (document.root() == null) {
-                problems.addAll(document.log().problems());
-                rejected.add(new Rejected(document.where(), null));
-                return;
-            }
-            var outcome = ObjectReader.read(document.root(), document.log());
-            problems.addAll(document.log().problems());
-            switch (outcome) {
-                case ObjectReader.Read(var object) -> add(object);
-                case ObjectReader.Refused(var key) -> rejected.add(new Rejected(document.where(), key));
-                case ObjectReader.Several(var items) -> {
-                    add(items);
-                    if (document.log().rejected()) {
-                        rejected.add(new Rejected(document.where(), null));
-                    }
+        void add(List<DocumentReading> documents) {
+            for (var document : documents) {
+                problems.addAll(document.problems());
+                if (document.object() != null) {
+                    add(document.object());
                 }
-                case ObjectReader.Skipped() -> {}
+                if (document.rejected() != null) {
+                    rejected.add(document.rejected());
+                }
             }
         }
 

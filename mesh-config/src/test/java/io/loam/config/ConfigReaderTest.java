@@ -332,4 +332,46 @@ class ConfigReaderTest {
     private static List<String> keys(List<MeshObject> objects) {
         return objects.stream().map(object -> object.key().toString()).toList();
     }
+
+    /// Hazard P9: what is not parsed again is read as if it were, whatever happens to the files beside it.
+    @Test
+    void filesOfTheSameTextGiveTheSameObjectsAndTheSameResult(@TempDir Path directory) throws IOException {
+        var memory = new FileMemory();
+        var reader = new ConfigReader();
+        var steady = directory.resolve("b-steady.yaml");
+        var other = directory.resolve("a-other.yaml");
+        Files.writeString(steady, namespace("steady") + namespace("twice") + "--- {kind: [broken\n");
+        var first = reader.read(List.of(directory), memory);
+        var texts = List.of(
+                namespace("other"),
+                namespace("twice"), // the first of the two counts
+                "--- {kind: [broken\n",
+                "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: item}}\n- 7\n",
+                "");
+
+        for (var text : texts) {
+            Files.writeString(other, text);
+            var again = reader.read(List.of(directory), memory);
+            assertThat(again).as(text).isEqualTo(reader.read(List.of(directory)));
+            assertThat(object(again, "steady")).isSameAs(object(first, "steady"));
+        }
+
+        Files.delete(other);
+        assertThat(reader.read(List.of(directory), memory)).isEqualTo(first);
+        Files.writeString(steady, namespace("changed"));
+        var changed = reader.read(List.of(directory), memory);
+        assertThat(changed).isEqualTo(reader.read(List.of(directory)));
+        assertThat(changed.objects()).extracting(object -> object.meta().name()).containsExactly("changed");
+    }
+
+    private static String namespace(String name) {
+        return "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n";
+    }
+
+    private static MeshObject object(ReadResult read, String name) {
+        return read.objects().stream()
+                .filter(object -> object.meta().name().equals(name))
+                .findFirst()
+                .orElseThrow();
+    }
 }

@@ -1,6 +1,7 @@
 package io.loam.controlplane.source;
 
 import io.loam.config.ConfigReader;
+import io.loam.config.FileMemory;
 import io.loam.config.problem.Problem;
 import java.io.IOException;
 import java.nio.file.ClosedWatchServiceException;
@@ -41,6 +42,7 @@ public final class DirectorySource implements AutoCloseable {
     private final List<Path> paths;
     private final Consumer<SourceState> listener;
     private final ConfigReader reader = new ConfigReader();
+    private final FileMemory memory = new FileMemory();
     private final WatchService notifications;
     private final Map<Path, WatchKey> watched = new HashMap<>();
     private final Thread thread;
@@ -132,7 +134,7 @@ public final class DirectorySource implements AutoCloseable {
 
     private void read() {
         var before = current;
-        var result = reader.read(paths);
+        var result = reader.read(paths, memory);
         current = new SourceState(result.objectsKeepingLastGood(before.objects()), result.problems());
         var known = new HashSet<Problem>(before.problems());
         for (var problem : current.problems()) {
