@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.ProcessBuilder.Redirect;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -21,10 +22,10 @@ import org.junit.platform.launcher.LauncherSession;
 import org.junit.platform.launcher.LauncherSessionListener;
 
 /// The programs of this build as `./loam` lays them out for users: their jar files in one folder, without
-/// signatures, and beside them the AOT caches of agents and labs and the class archive of commands. Made once per
-/// build, before the first test in namespaces; from then on the class path that this JVM says it has, and which labs
-/// give to agents and commands, is that of the folder. So tests start what users start, and some hundred agents start
-/// in half the time.
+/// signatures and their digests, and beside them the AOT caches of agents and labs and the class archive of
+/// commands. Made once per build, before the first test in namespaces; from then on the class path that this JVM
+/// says it has, and which labs give to agents and commands, is that of the folder. So tests start what users start,
+/// and some hundred agents start in half the time.
 ///
 /// Several JVMs may run tests at once: one makes the folder, the others wait for it.
 public final class Programs implements LauncherSessionListener {
@@ -34,6 +35,7 @@ public final class Programs implements LauncherSessionListener {
     private static final String TOP = "loam.top";
 
     private static final Pattern SIGNATURE = Pattern.compile("META-INF/[^/]+\\.(SF|RSA|DSA|EC)");
+    private static final String MANIFEST = "META-INF/MANIFEST.MF";
     private static final long TRAINING_SECONDS = 240;
     private static final String JAVA =
             Path.of(System.getProperty("java.home"), "bin", "java").toString();
@@ -145,12 +147,23 @@ public final class Programs implements LauncherSessionListener {
                     same.setTime(entry.getTime());
                     to.putNextEntry(same);
                     try (var content = from.getInputStream(entry)) {
-                        content.transferTo(to);
+                        if (entry.getName().equals(MANIFEST)) {
+                            to.write(mainAttributes(content.readAllBytes()));
+                        } else {
+                            content.transferTo(to);
+                        }
                     }
                     to.closeEntry();
                 }
             }
         }
+    }
+
+    /// What stands before the first empty line: the rest are digests of single files, for signatures.
+    private static byte[] mainAttributes(byte[] manifest) {
+        var text = new String(manifest, StandardCharsets.UTF_8).replace("\r\n", "\n");
+        int end = text.indexOf("\n\n");
+        return (end < 0 ? text : text.substring(0, end + 2)).getBytes(StandardCharsets.UTF_8);
     }
 
     /// As the functions `train_…` of `./loam`. Without the caches programs start as well, only later.
