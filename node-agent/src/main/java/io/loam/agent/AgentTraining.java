@@ -83,12 +83,15 @@ public final class AgentTraining {
             AgentJvm.flags(WORKERS).forEach(System.out::println);
             return;
         }
+        Preload.nativeCalls();
         try {
             var folder = Files.createTempDirectory("loam-training");
+            var state = Files.createTempDirectory("loam-training-state");
             try {
-                train(folder);
+                train(folder, state);
             } finally {
                 remove(folder);
+                remove(state);
             }
             System.exit(0);
         } catch (IOException | GeneralSecurityException e) {
@@ -106,20 +109,26 @@ public final class AgentTraining {
         Files.deleteIfExists(folder);
     }
 
-    private static void train(Path folder) throws IOException, GeneralSecurityException, InterruptedException {
+    /// By the very steps of {@link Main} where this process may take them: each class that is not in the cache is
+    /// looked for in the jar files, one after the other.
+    private static void train(Path folder, Path state)
+            throws IOException, GeneralSecurityException, InterruptedException {
         var environment = new HashMap<>(Map.of("ZTUNNEL_WORKER_THREADS", Integer.toString(WORKERS)));
         var ports = freePorts();
         environment.put("LOAM_ADMIN_PORT", ports.get(0).toString());
         environment.put("LOAM_STATS_PORT", ports.get(1).toString());
         environment.put("LOAM_READINESS_PORT", ports.get(2).toString());
         environment.put("NODE_NAME", "training");
+        environment.put("LOAM_STATE_DIR", state.toString());
         var logLevels = new LogLevels("info", new SystemTimer());
         boolean privileged = isPrivileged(AgentConfigReader.read(environment, WORKERS));
         try (var standIns = StandIns.start(folder, privileged)) {
             environment.putAll(standIns.environment());
             var config = AgentConfigReader.read(environment, WORKERS);
-            var training =
-                    new AgentTraining(config, Agent.begin(config, LimitsConfig.within(DESCRIPTORS, 0), logLevels));
+            var agent = privileged
+                    ? Agent.start(config)
+                    : Agent.begin(config, LimitsConfig.within(DESCRIPTORS, 0), logLevels);
+            var training = new AgentTraining(config, agent);
             training.awaitReady();
             training.carry();
             training.askForPages();
