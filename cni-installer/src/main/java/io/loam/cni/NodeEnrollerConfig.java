@@ -31,4 +31,9 @@ public record NodeEnrollerConfig(
     public static NodeEnrollerConfig defaults(String nodeName, Path zdsSocket, Path nodeNetns) {
         return new NodeEnrollerConfig(nodeName, zdsSocket, nodeNetns, 0, true, true, ProcessCommands.DEFAULT_DEADLINE);
     }
+
+    /// The same beside agents that do not listen for DNS.
+    public NodeEnrollerConfig withoutDnsCapture() {
+        return new NodeEnrollerConfig(nodeName, zdsSocket, nodeNetns, kubeletUid, false, ipv6, commandDeadline);
+    }
 }

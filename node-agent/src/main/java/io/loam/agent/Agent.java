@@ -14,6 +14,8 @@ import io.loam.agent.dump.ConnectionList;
 import io.loam.agent.inbound.InboundServices;
 import io.loam.agent.outbound.OutboundServices;
 import io.loam.agent.pod.AcceptPause;
+import io.loam.agent.pod.AddressLookup;
+import io.loam.agent.pod.DemandLookup;
 import io.loam.agent.pod.PodDialer;
 import io.loam.agent.pod.WorkloadWait;
 import io.loam.agent.selftest.LoopbackMesh;
@@ -59,6 +61,7 @@ import io.loam.runtime.metrics.TrafficMetrics;
 import io.loam.runtime.time.SystemTimer;
 import io.loam.runtime.time.Timer;
 import io.loam.runtime.tunnel.TunnelPoolConfig;
+import io.loam.runtime.xds.AddressDemand;
 import io.loam.runtime.xds.MeshMemory;
 import io.loam.runtime.xds.XdsClient;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
@@ -177,6 +180,7 @@ final class Agent {
         var channels = new UpstreamChannels(loops.control());
         var mesh = new MeshView();
         var workloads = new WorkloadWait(mesh);
+        var demand = config.onDemand() ? new AddressDemand(registry, System::nanoTime) : null;
         connections = new ConnectionRegistry(new ConnectionLimits(limits, registry));
         mesh.addListener(connections::onSnapshot);
 
@@ -197,11 +201,14 @@ final class Agent {
         new SeriesExpiry(clock, mesh, Thread.ofVirtual().name("loam-series-expiry")::start, expiring).start();
         var telemetry = new Telemetry(traffic, accessLog, clock);
         var network = config.node().network();
-        var outbound =
-                new OutboundServices(mesh, workloads, connections, telemetry, PodDialer.INSTANCE, network, random);
+        var addresses =
+                demand == null ? AddressLookup.EVERYTHING_KNOWN : new DemandLookup(workloads, mesh, demand, network);
+        var outbound = new OutboundServices(
+                mesh, workloads, addresses, connections, telemetry, PodDialer.INSTANCE, network, random);
         var inbound = new InboundServices(
                 mesh,
                 workloads,
+                addresses,
                 certificates,
                 connections,
                 telemetry,
@@ -230,9 +237,18 @@ final class Agent {
         var memory = MeshMemory.in(
                 config.stateDirectory(), config.meshMaxAge(), config.node(), config.controlPlane(), clock, blocking);
         xds = new XdsClient(
-                channels, config.controlPlane(), config.node(), mesh, memory, readiness, registry, clock, random);
+                channels,
+                config.controlPlane(),
+                config.node(),
+                mesh,
+                memory,
+                demand,
+                readiness,
+                registry,
+                clock,
+                random);
         openConnections = new ConnectionList(connections, clock);
-        dump = new ConfigDump(config, VERSION, mesh, certificates, pods, connections);
+        dump = new ConfigDump(config, VERSION, mesh, demand, certificates, pods, connections);
         selfTest = new SelfTest(() -> loopback(clock, random), readiness);
     }
 

@@ -96,6 +96,20 @@ public record ErrorText(
                                 "a service's targetPort is one of them"),
                         List.of(ERROR_FIELD, "`loam get services -o wide`: targetPort"),
                         List.of("let the program listen on another port"));
+            case UNKNOWN_DESTINATION ->
+                new ErrorText(
+                        "The agent asks the control plane for each destination (XDS_ON_DEMAND), and was not told within"
+                                + " 5 s whom this address, or the waypoint in front of it, belongs to. In plaintext it"
+                                + " would go around the mesh.",
+                        SOURCE,
+                        List.of("the agent has lost the control plane", "the control plane is behind"),
+                        List.of(
+                                ERROR_FIELD + ", which names what was asked for",
+                                "metrics `loam_xds_demand_pending` and `istio_xds_connection_terminations_total` of the"
+                                        + " source's node"),
+                        List.of(
+                                "let the agent reach the control plane (port 15012); the next connection works",
+                                "leave XDS_ON_DEMAND out: such an agent knows the whole mesh beforehand"));
             case UNKNOWN_WORKLOAD ->
                 new ErrorText(
                         "A stream came on a tunnel to a pod that the control plane does not name any more.",

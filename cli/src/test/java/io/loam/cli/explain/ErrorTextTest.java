@@ -38,7 +38,12 @@ final class ErrorTextTest {
     void codesThatAreMentionedExist(ErrorCode code) {
         var known = Arrays.stream(ErrorCode.values()).map(Enum::name).toList();
         var settings = Stream.of(
-                "REGISTRY_ONLY", "ALLOW_ANY", "CRL_PATH", "TERMINATION_GRACE_PERIOD_SECONDS", "LOAM_DNS_RESOLVERS");
+                "REGISTRY_ONLY",
+                "ALLOW_ANY",
+                "CRL_PATH",
+                "TERMINATION_GRACE_PERIOD_SECONDS",
+                "LOAM_DNS_RESOLVERS",
+                "XDS_ON_DEMAND");
         assertThat(CODE.matcher(ErrorText.of(code).render(code)).results().map(found -> found.group()))
                 .isSubsetOf(Stream.concat(known.stream(), settings).toList());
     }

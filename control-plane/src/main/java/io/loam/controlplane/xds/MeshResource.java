@@ -36,6 +36,11 @@ record MeshResource(String name, String version, Object model, Resource message)
         return new MeshResource(name, version, model, message);
     }
 
+    /// Whether this is its name or an alias of it.
+    boolean isCalled(String nameOrAlias) {
+        return name.equals(nameOrAlias) || message.getAliasesList().contains(nameOrAlias);
+    }
+
     /// Map fields have no order of their own: equal content must give equal bytes.
     private static byte[] deterministic(Message content) {
         var bytes = new byte[content.getSerializedSize()];

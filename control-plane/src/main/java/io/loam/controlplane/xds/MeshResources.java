@@ -3,8 +3,10 @@ package io.loam.controlplane.xds;
 import com.google.protobuf.Message;
 import io.loam.config.compile.CompiledMesh;
 import io.loam.model.service.Service;
+import io.loam.model.service.ServiceAddress;
 import io.loam.model.workload.Workload;
 import io.loam.protocol.xds.ResourceNames;
+import java.net.InetAddress;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -107,15 +109,15 @@ public final class MeshResources {
         };
     }
 
-    /// What a name or alias stands for: a workload; a service with the workloads behind it; a policy. Empty if
-    /// nothing.
+    /// What a name or alias stands for: a workload; a service with the workloads behind it; a policy. An
+    /// address stands for the services as well in whose ranges it lies. Empty if nothing.
     Collection<MeshResource> lookup(ResourceType type, String name) {
         if (type == ResourceType.AUTHORIZATION) {
             var policy = authorizations.get(name);
             return policy == null ? List.of() : List.of(policy);
         }
         var named = addresses.get(name);
-        var meant = named == null ? index.byAlias.getOrDefault(name, List.of()) : List.of(named);
+        var meant = named == null ? index.byAddress(name) : List.of(named);
         var found = new LinkedHashMap<String, MeshResource>();
         for (var resource : meant) {
             found.put(resource.name(), resource);
@@ -132,12 +134,14 @@ public final class MeshResources {
     }
 
     /// @param behindService by the service's resource name
+    /// @param ranges of services, which have no names
     private record AddressIndex(
             Map<String, List<MeshResource>> byAlias,
             Map<String, List<MeshResource>> behindService,
-            Map<String, List<MeshResource>> onNode) {
+            Map<String, List<MeshResource>> onNode,
+            List<Range> ranges) {
         static AddressIndex of(Collection<MeshResource> addresses) {
-            var index = new AddressIndex(new HashMap<>(), new HashMap<>(), new HashMap<>());
+            var index = new AddressIndex(new HashMap<>(), new HashMap<>(), new HashMap<>(), new ArrayList<>());
             for (var resource : addresses) {
                 for (var alias : resource.message().getAliasesList()) {
                     add(index.byAlias, alias, resource);
@@ -149,15 +153,46 @@ public final class MeshResources {
                         }
                         workload.services().keySet().forEach(key -> add(index.behindService, key.toString(), resource));
                     }
-                    case Service _ -> {}
+                    case Service service -> {
+                        for (var address : service.addresses()) {
+                            if (!address.block().isHost()) {
+                                index.ranges.add(new Range(address, resource));
+                            }
+                        }
+                    }
                     default -> throw new IllegalStateException("no address: " + resource.model());
                 }
             }
             return index;
         }
 
+        List<MeshResource> byAddress(String alias) {
+            var exact = byAlias.getOrDefault(alias, List.of());
+            if (ranges.isEmpty()) {
+                return exact;
+            }
+            var found = new ArrayList<>(exact);
+            ranges.stream().filter(range -> range.contains(alias)).forEach(range -> found.add(range.resource));
+            return found;
+        }
+
         private static void add(Map<String, List<MeshResource>> index, String key, MeshResource resource) {
             index.computeIfAbsent(key, _ -> new ArrayList<>(2)).add(resource);
+        }
+    }
+
+    private record Range(ServiceAddress addresses, MeshResource resource) {
+        /// @param alias `network/ip`, or anything else
+        boolean contains(String alias) {
+            var network = addresses.network() + "/";
+            if (!alias.startsWith(network)) {
+                return false;
+            }
+            try {
+                return addresses.block().contains(InetAddress.ofLiteral(alias.substring(network.length())));
+            } catch (IllegalArgumentException _) { // a name of something else
+                return false;
+            }
         }
     }
 }

@@ -36,6 +36,8 @@ final class TypeSubscription {
     /// On-demand: asked since the last response, so to be answered even where nothing has changed or nothing
     /// exists.
     private final Set<String> asked = new LinkedHashSet<>();
+    /// On-demand: named in the first request, so to be answered unless the proxy holds just this.
+    private final Set<String> resumed = new LinkedHashSet<>();
     /// What the proxy holds, name to version. On wildcard only until the first response, then `sent` says it.
     private Map<String, String> held = new HashMap<>();
     private @Nullable ResourceSet sent;
@@ -88,6 +90,8 @@ final class TypeSubscription {
         if (!wildcard) {
             names.addAll(held.keySet()); // a reconnect continues what the proxy knows
             change(request);
+            resumed.addAll(asked);
+            asked.clear();
         }
     }
 
@@ -107,6 +111,7 @@ final class TypeSubscription {
             }
             names.remove(name);
             asked.remove(name);
+            resumed.remove(name);
             held.remove(name); // the proxy forgets it by itself
         }
         lookedAt = null;
@@ -180,6 +185,7 @@ final class TypeSubscription {
         outstandingGeneration = generation;
         answerDue = false;
         asked.clear();
+        resumed.clear();
     }
 
     private Difference difference(MeshResources mesh, ResourceSet current, String node) {
@@ -218,8 +224,9 @@ final class TypeSubscription {
         }
         for (var name : names) {
             var found = mesh.lookup(type, name);
-            if (found.isEmpty() && asked.contains(name)) {
-                removed.add(name); // "does not exist" is an answer, too
+            if ((asked.contains(name) || resumed.contains(name))
+                    && found.stream().noneMatch(resource -> resource.isCalled(name))) {
+                removed.add(name); // "does not exist" is an answer, too, also of an address in the range of a service
             }
             for (var resource : found) {
                 wanted.put(resource.name(), resource);

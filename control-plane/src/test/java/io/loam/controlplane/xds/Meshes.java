@@ -68,6 +68,23 @@ final class Meshes {
                 Service.Visibility.PUBLIC);
     }
 
+    /// A service of a ServiceEntry with a range of addresses.
+    static Service range(String first, int prefixLength) {
+        return new Service(
+                "range",
+                new NamespacedHostname("shop", "range.example.com"),
+                List.of(new ServiceAddress("", new CidrBlock(InetAddress.ofLiteral(first), prefixLength))),
+                List.of(),
+                List.of(),
+                null,
+                List.of(),
+                LoadBalancing.ANY,
+                Service.IpFamilies.AUTOMATIC,
+                false,
+                false,
+                Service.Visibility.PUBLIC);
+    }
+
     static AuthorizationPolicy policy(String name) {
         return new AuthorizationPolicy(
                 name, "shop", AuthorizationPolicy.Scope.NAMESPACE, AuthorizationPolicy.Action.DENY, List.of(), false);

@@ -155,6 +155,41 @@ class TypeSubscriptionTest {
     }
 
     @Test
+    void sendsOnDemandToWhoComesBackOnlyWhatIsDifferent() {
+        var mesh =
+                next(null, cart("10.96.0.1"), endpoint("cart-1", "10.0.0.2", "n2"), workload("far", "10.0.0.3", "n2"));
+
+        subscription.onRequest(onDemand().toBuilder()
+                .addAllResourceNamesSubscribe(List.of("/10.96.0.1", "/10.0.0.3", "/10.0.0.9"))
+                .putInitialResourceVersions(CART, version(mesh, CART))
+                .putInitialResourceVersions(uid("cart-1"), version(mesh, uid("cart-1")))
+                .putInitialResourceVersions(uid("far"), "of another time")
+                .putInitialResourceVersions(uid("long-gone"), "of another time")
+                .build());
+        var difference = deliver(mesh);
+
+        assertThat(names(difference)).containsExactly(uid("far"));
+        assertThat(difference.removed()).containsExactlyInAnyOrder("/10.0.0.9", uid("long-gone"));
+        subscription.onRequest(subscribe("/10.96.0.1"));
+        assertThat(names(deliver(mesh))).as("asked for again").containsExactlyInAnyOrder(CART, uid("cart-1"));
+    }
+
+    /// A range has no name: nobody has the address itself, and the service that it belongs to comes along.
+    @Test
+    void sendsOnDemandTheServiceInWhoseRangeAnAddressLies() {
+        var range = Meshes.range("10.200.0.0", 16);
+        var mesh = next(null, range, workload("local", "10.0.0.1", "n1"));
+        subscription.onRequest(onDemand());
+        assertThat(names(deliver(mesh))).containsExactly(uid("local"));
+
+        subscription.onRequest(subscribe("/10.200.3.4"));
+        var difference = deliver(mesh);
+
+        assertThat(names(difference)).containsExactly(range.key().toString());
+        assertThat(difference.removed()).containsExactly("/10.200.3.4");
+    }
+
+    @Test
     void stopsOnDemandToSendWhatWasGivenUp() {
         var first = next(null, workload("far", "10.0.0.3", "n2"));
         subscription.onRequest(onDemand());

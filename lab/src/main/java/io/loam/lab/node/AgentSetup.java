@@ -16,6 +16,12 @@ import java.util.Map;
 public record AgentSetup(Map<String, String> environment, List<String> jvmOptions, Map<String, Path> programs) {
     public static final AgentSetup DEFAULT = new AgentSetup(Map.of(), List.of(), Map.of());
 
+    /// Whether the agents listen for DNS, as they do unless told otherwise; if not, pods ask the cluster's
+    /// name server.
+    boolean dnsCapture() {
+        return !"false".equals(environment.get("ISTIO_META_DNS_CAPTURE"));
+    }
+
     public AgentSetup {
         environment = Map.copyOf(environment);
         jvmOptions = List.copyOf(jvmOptions);

@@ -71,7 +71,8 @@ final class LabNode implements NodeSockets, AutoCloseable {
         }
         NodeEnroller enroller;
         try {
-            enroller = NodeEnroller.start(NodeEnrollerConfig.defaults(slot.name(), socket, path), listener);
+            var config = NodeEnrollerConfig.defaults(slot.name(), socket, path);
+            enroller = NodeEnroller.start(setup.dnsCapture() ? config : config.withoutDnsCapture(), listener);
         } catch (IOException | RuntimeException e) {
             inside.close();
             throw e;

@@ -20,5 +20,13 @@ public record GatewayAddress(Destination destination, int hbonePort) {
         record ByHostname(NamespacedHostname service) implements Destination {}
 
         record ByAddress(NetworkAddress address) implements Destination {}
+
+        /// The name on the wire that a control plane can be asked for it by.
+        default String resourceName() {
+            return switch (this) {
+                case ByHostname(var service) -> service.toString();
+                case ByAddress(var address) -> address.toString();
+            };
+        }
     }
 }

@@ -14,6 +14,9 @@ public enum ErrorCode {
     NO_CERTIFICATE,
     /// A limit is reached (`ConnectionLimits`), or too many wait for the same tunnel.
     OVERLOADED,
+    /// The control plane has not said whom the destination's address belongs to, where the agent knows the mesh
+    /// in parts (`XDS_ON_DEMAND`).
+    UNKNOWN_DESTINATION,
     /// A tunnel to a pod that the control plane has taken back meanwhile.
     UNKNOWN_WORKLOAD,
 

@@ -20,6 +20,7 @@ public final class ErrorFlags {
         return switch (code) { // no default: a new code must not compile until it has a flag
             case UNKNOWN_SOURCE, NO_CERTIFICATE, UNKNOWN_WORKLOAD, NO_IDENTITY -> FailureFlag.IDENTITY_ERROR;
             case OVERLOADED,
+                    UNKNOWN_DESTINATION,
                     LOOP,
                     NO_HEALTHY_UPSTREAM,
                     WAYPOINT_UNRESOLVED,

@@ -1,5 +1,6 @@
 package io.loam.agent.connections;
 
+import io.loam.agent.pod.AddressLookup;
 import io.loam.agent.pod.Dialer;
 import io.loam.agent.pod.LocalPod;
 import io.loam.agent.pod.WorkloadWait;
@@ -36,7 +37,8 @@ public final class OpenConnection implements RelayListener {
     private final @Nullable ConnectionAttributes attributes;
     private final EventLoop loop;
     private final Caller caller;
-    private @Nullable InetSocketAddress leavingFor;
+    private volatile @Nullable InetSocketAddress leavingFor;
+    private AddressLookup.@Nullable Use destination;
     private @Nullable Runnable pendingLookup;
     private @Nullable PendingConnect pendingStream;
     private @Nullable ChannelFuture pendingDial;
@@ -95,12 +97,15 @@ public final class OpenConnection implements RelayListener {
         return attributes;
     }
 
-    /// @param originalDestination where the pod's program wants to go; for outbound connections, before {@link #begin}
+    /// From here on the registry looks whether the pod may still go there.
+    ///
+    /// @param originalDestination where the pod's program wants to go; for outbound connections, before it is
+    ///     decided whether it may
     public void leavesFor(InetSocketAddress originalDestination) {
         leavingFor = originalDestination;
     }
 
-    /// Null for inbound connections. Any thread.
+    /// Null for inbound connections, and before it is decided. Any thread.
     @Nullable
     InetSocketAddress leavingFor() {
         return leavingFor;
@@ -184,6 +189,26 @@ public final class OpenConnection implements RelayListener {
         } catch (RuntimeException | Error e) {
             bug(e);
         }
+    }
+
+    /// Goes on when the mesh says what there is to say about a destination, and fails when it does not in
+    /// time. The address is kept in the mesh until this connection ends. Not for agents that know all of it.
+    public void awaitDestination(AddressLookup addresses, InetAddress address, Runnable next) {
+        var use = addresses.use(pod, address);
+        destination = use;
+        if (use == null) {
+            fail(ErrorCode.OVERLOADED, "too many addresses asked of the control plane");
+            return;
+        }
+        use.await(
+                loop,
+                missing -> guarded(() -> {
+                    if (missing == null) {
+                        next.run();
+                    } else {
+                        fail(ErrorCode.UNKNOWN_DESTINATION, missing);
+                    }
+                }));
     }
 
     /// Something was looked up, and somebody is called with the answer, through {@link #guarded}.
@@ -339,6 +364,9 @@ public final class OpenConnection implements RelayListener {
                 registry.limits().giveSocket(pod);
             }
             registry.remove(this);
+            if (destination != null) {
+                destination.release();
+            }
             pod.release();
         }
     }

@@ -19,6 +19,7 @@ import io.loam.protocol.linux.OriginalAddress;
 import io.loam.runtime.config.AgentConfig;
 import io.loam.runtime.identity.CertificateSource;
 import io.loam.runtime.identity.CertificateState;
+import io.loam.runtime.xds.AddressDemand;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.security.cert.CertificateEncodingException;
@@ -39,20 +40,24 @@ public final class ConfigDump {
     private final AgentConfig config;
     private final String version;
     private final MeshView mesh;
+    private final @Nullable AddressDemand demand;
     private final CertificateSource certificates;
     private final WorkloadProxies pods;
     private final ConnectionRegistry connections;
 
+    /// @param demand what of the mesh is asked for; null: all of it
     public ConfigDump(
             AgentConfig config,
             String version,
             MeshView mesh,
+            @Nullable AddressDemand demand,
             CertificateSource certificates,
             WorkloadProxies pods,
             ConnectionRegistry connections) {
         this.config = config;
         this.version = version;
         this.mesh = mesh;
+        this.demand = demand;
         this.certificates = certificates;
         this.pods = pods;
         this.connections = connections;
@@ -81,6 +86,14 @@ public final class ConfigDump {
         snapshot.policies().forEach(policy -> policies.add(policy(policy)));
         root.putObject("stagedServices");
         root.putObject("staticConfig");
+        if (demand != null) { // what stands above is not the whole mesh
+            var names = root.putObject("onDemand");
+            demand.states().forEach((name, state) -> {
+                var known = names.putObject(name);
+                known.put("answer", word(state.answer()));
+                known.put("uses", state.uses());
+            });
+        }
         root.putObject("version").put("version", version);
         config(root.putObject("config"));
         var list = root.putArray("certificates");

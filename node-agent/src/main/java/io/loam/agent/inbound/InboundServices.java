@@ -2,6 +2,7 @@ package io.loam.agent.inbound;
 
 import io.loam.agent.connections.ConnectionRegistry;
 import io.loam.agent.connections.Telemetry;
+import io.loam.agent.pod.AddressLookup;
 import io.loam.agent.pod.Dialer;
 import io.loam.agent.pod.WorkloadWait;
 import io.loam.model.mesh.MeshView;
@@ -18,6 +19,7 @@ import io.loam.runtime.identity.CertificateSource;
 public record InboundServices(
         MeshView mesh,
         WorkloadWait workloads,
+        AddressLookup addresses,
         CertificateSource certificates,
         ConnectionRegistry registry,
         Telemetry telemetry,
@@ -30,6 +32,7 @@ public record InboundServices(
     public InboundServices(
             MeshView mesh,
             WorkloadWait workloads,
+            AddressLookup addresses,
             CertificateSource certificates,
             ConnectionRegistry registry,
             Telemetry telemetry,
@@ -41,6 +44,7 @@ public record InboundServices(
         this(
                 mesh,
                 workloads,
+                addresses,
                 certificates,
                 registry,
                 telemetry,

@@ -65,10 +65,12 @@ final class InboundTunnel implements ConnectHandler {
         this.peer = peer;
         this.accepted = accepted;
         this.source = source;
+        services.addresses().mention(source.getAddress());
     }
 
     @Override
     public void onConnect(ConnectRequest request, PendingStream stream) {
+        services.addresses().mention(source.getAddress()); // for the report alone: who it is says the certificate
         var mesh = services.mesh().current();
         var local = pod.workload(mesh);
         var report = new ConnectionReport(services.telemetry(), Direction.INBOUND, source);

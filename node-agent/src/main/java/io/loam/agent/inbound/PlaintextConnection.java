@@ -66,6 +66,7 @@ final class PlaintextConnection {
     }
 
     private void authorize(Workload local) {
+        services.addresses().mention(connection.report().sourceAddress().getAddress()); // for the report alone
         var mesh = services.mesh().current();
         var report = connection.report();
         var source = mesh.workloadByAddress(

@@ -83,12 +83,24 @@ final class OutboundConnection implements PooledOpening {
         var application = ApplicationSocket.of(accepted); // keeps what comes early
         var connection = new OpenConnection(services.registry(), pod, report, null, accepted.eventLoop(), caller);
         var outbound = new OutboundConnection(connection, services, streams, hosts, application, destination);
-        connection.leavesFor(destination);
-        connection.begin(() -> connection.awaitWorkload(services.workloads(), outbound::route));
+        connection.begin(outbound::look);
         return connection;
     }
 
+    /// The destination first: what the source may do is then looked up as it is at the end of all waiting.
+    private void look() {
+        if (services.addresses().knowsEverything()) {
+            connection.awaitWorkload(services.workloads(), this::route);
+        } else {
+            connection.awaitDestination(
+                    services.addresses(),
+                    destination.getAddress(),
+                    () -> connection.awaitWorkload(services.workloads(), this::route));
+        }
+    }
+
     private void route(Workload source) {
+        connection.leavesFor(destination); // not earlier: an address that was not heard of yet is no reason to cut
         var report = connection.report();
         report.source(source, null);
         switch (ask(source, null)) {

@@ -2,6 +2,7 @@ package io.loam.agent.outbound;
 
 import io.loam.agent.connections.ConnectionRegistry;
 import io.loam.agent.connections.Telemetry;
+import io.loam.agent.pod.AddressLookup;
 import io.loam.agent.pod.Dialer;
 import io.loam.agent.pod.WorkloadWait;
 import io.loam.model.mesh.MeshView;
@@ -14,6 +15,7 @@ import java.util.random.RandomGenerator;
 public record OutboundServices(
         MeshView mesh,
         WorkloadWait workloads,
+        AddressLookup addresses,
         ConnectionRegistry registry,
         Telemetry telemetry,
         Dialer dialer,

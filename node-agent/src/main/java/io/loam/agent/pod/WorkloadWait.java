@@ -72,7 +72,11 @@ public final class WorkloadWait {
         return waiters.size();
     }
 
-    private void await(Predicate<MeshSnapshot> answered, Duration limit, EventLoop loop, Runnable next) {
+    /// Calls `next` on `loop`, the current one, when `answered` is true of the mesh, or after `limit`: whoever
+    /// is called looks again.
+    ///
+    /// @param answered asked of each snapshot, and with {@link #lookAgain}, on the threads of those
+    void await(Predicate<MeshSnapshot> answered, Duration limit, EventLoop loop, Runnable next) {
         if (answered.test(view.current())) {
             next.run();
             return;
@@ -83,6 +87,11 @@ public final class WorkloadWait {
         if (answered.test(view.current())) { // published between the look and the add
             loop.execute(() -> end(waiter));
         }
+    }
+
+    /// Something that is waited for may be true of the mesh as it is. Any thread.
+    void lookAgain() {
+        onSnapshot(view.current());
     }
 
     private void onSnapshot(MeshSnapshot mesh) {

@@ -9,6 +9,7 @@ import io.loam.agent.inbound.InboundServices;
 import io.loam.agent.inbound.InboundTunnels;
 import io.loam.agent.outbound.OutboundPipeline;
 import io.loam.agent.outbound.OutboundServices;
+import io.loam.agent.pod.AddressLookup;
 import io.loam.agent.pod.Dialer;
 import io.loam.agent.pod.LocalPod;
 import io.loam.agent.pod.WorkloadWait;
@@ -169,10 +170,21 @@ public final class LoopbackMesh implements AutoCloseable {
                     .handler(new ChannelInboundHandlerAdapter())
                     .connect(echo);
         };
-        var outbound = new OutboundServices(view, workloads, registry, telemetry, dialer, "", random);
+        var outbound = new OutboundServices(
+                view, workloads, AddressLookup.EVERYTHING_KNOWN, registry, telemetry, dialer, "", random);
         var budgets = new ReceiveBudgets(loops.workers(), RECEIVED_BYTES);
         var inbound = new InboundServices(
-                view, workloads, certificates, registry, telemetry, dialer, hbone, budgets, "", true);
+                view,
+                workloads,
+                AddressLookup.EVERYTHING_KNOWN,
+                certificates,
+                registry,
+                telemetry,
+                dialer,
+                hbone,
+                budgets,
+                "",
+                true);
         var client = pod("client", sockets);
         var server = pod("server", sockets);
         var workers = loops.workers();

@@ -5,6 +5,7 @@ import static io.loam.agent.connections.ConnectionFixture.readAll;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.agent.connections.ConnectionFixture;
+import io.loam.agent.pod.AddressLookup;
 import io.loam.agent.pod.TestPods;
 import io.loam.model.identity.SpiffeId;
 import io.loam.model.mesh.MeshDelta;
@@ -63,6 +64,7 @@ class InboundConnectionsTest {
         services = new InboundServices(
                 node.view,
                 node.workloads,
+                AddressLookup.EVERYTHING_KNOWN,
                 certificates,
                 node.registry,
                 node.telemetry,

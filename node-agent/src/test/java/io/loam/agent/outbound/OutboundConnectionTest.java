@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.agent.connections.ConnectionFixture;
 import io.loam.agent.dns.HostLookup;
+import io.loam.agent.pod.AddressLookup;
+import io.loam.agent.pod.DemandLookup;
 import io.loam.agent.pod.TestPods;
 import io.loam.model.identity.SpiffeId;
 import io.loam.model.mesh.MeshDelta;
@@ -19,13 +21,17 @@ import io.loam.runtime.tunnel.OpenFailure;
 import io.loam.runtime.tunnel.PooledOpening;
 import io.loam.runtime.tunnel.StreamSource;
 import io.loam.runtime.tunnel.TunnelKey;
+import io.loam.runtime.xds.AddressDemand;
+import io.loam.runtime.xds.SpokenAddresses;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.embedded.EmbeddedChannel;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.lang.reflect.Proxy;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -59,7 +65,14 @@ class OutboundConnectionTest {
     void start() throws Exception {
         node = new ConnectionFixture();
         services = new OutboundServices(
-                node.view, node.workloads, node.registry, node.telemetry, node.dialer, "", new Random(1));
+                node.view,
+                node.workloads,
+                AddressLookup.EVERYTHING_KNOWN,
+                node.registry,
+                node.telemetry,
+                node.dialer,
+                "",
+                new Random(1));
     }
 
     @AfterEach
@@ -109,6 +122,68 @@ class OutboundConnectionTest {
             assertThat(readAll(socket)).isEqualTo("reset");
         }
         assertThat(node.ended()).contains("UNKNOWN_SOURCE");
+    }
+
+    /// In plaintext it would go around the mesh: nobody has said that the address is not a workload's.
+    @Test
+    void anAddressThatTheControlPlaneDoesNotSpeakAboutIsRefused() throws Exception {
+        var demand = new AddressDemand(new PrometheusRegistry(), System::nanoTime);
+        askFor(demand, Duration.ofMillis(100));
+        node.describePod();
+        try (var socket = call(OUTSIDE)) {
+            assertThat(readAll(socket)).isEqualTo("reset");
+        }
+        assertThat(node.ended()).contains("UNKNOWN_DESTINATION").contains("/203.0.113.1");
+        assertThat(node.dialer.targets).isEmpty();
+        await(() -> demand.states().values().stream().allMatch(state -> state.uses() == 0));
+    }
+
+    @Test
+    void anAddressThatNobodyHasIsDecidedAboutAsEver() throws Exception {
+        var demand = new AddressDemand(new PrometheusRegistry(), System::nanoTime);
+        askFor(demand, Duration.ofSeconds(20));
+        var controlPlane = new SpokenAddresses(demand);
+        node.describePod();
+        try (var socket = call(OUTSIDE)) {
+            await(() -> controlPlane.asked().contains("/203.0.113.1"));
+            assertThat(node.dialer.targets).isEmpty();
+            controlPlane.hasNot("/203.0.113.1");
+            node.application.accept().close();
+            assertThat(readAll(socket)).isEmpty();
+        }
+        assertThat(node.dialer.targets).containsExactly(OUTSIDE);
+        await(() -> demand.states().values().stream().allMatch(state -> state.uses() == 0));
+    }
+
+    /// A closed egress and a mesh that forgets something meanwhile: what was not heard of yet is no reason to
+    /// cut.
+    @Test
+    void whoWaitsForAnAddressIsNotCutForIt() throws Exception {
+        var demand = new AddressDemand(new PrometheusRegistry(), System::nanoTime);
+        askFor(demand, Duration.ofSeconds(20));
+        var controlPlane = new SpokenAddresses(demand);
+        node.publish(MeshDelta.builder().upsert(TestPods.closed("cart", "10.0.0.7")));
+        node.publish(MeshDelta.builder().upsert(TestPods.workload("gone", "10.0.0.9")));
+        try (var _ = call(WEB)) {
+            await(() -> controlPlane.asked().contains("/10.0.0.8"));
+            node.publish(MeshDelta.builder()
+                    .removeWorkload(TestPods.workload("gone", "10.0.0.9").uid()));
+            node.publish(MeshDelta.builder().upsert(TestPods.workload("web", "10.0.0.8")));
+            controlPlane.has("/10.0.0.8");
+            await(() -> streams.openings.size() == 1);
+        }
+    }
+
+    private void askFor(AddressDemand demand, Duration limit) {
+        services = new OutboundServices(
+                node.view,
+                node.workloads,
+                new DemandLookup(node.workloads, node.view, demand, "", limit),
+                node.registry,
+                node.telemetry,
+                node.dialer,
+                "",
+                new Random(1));
     }
 
     @Test

@@ -7,12 +7,17 @@ import java.time.Duration;
 /// can take its place; what only we have begins with `LOAM_`.
 ///
 /// @param zdsSocket where the privileged half listens (`INPOD_UDS`). Default `/var/run/ztunnel/ztunnel.sock`
+/// @param onDemand ask the control plane for the addresses that connections need, instead of being told the
+///     whole mesh (`XDS_ON_DEMAND`): for meshes too large for every node to know. A connection to an address
+///     that was not asked for yet waits for the answer. Not together with the DNS proxy, which answers from the
+///     whole mesh, nor with a mesh that is left to a successor. Default false
 /// @param stateDirectory what an agent leaves to its successor, above all which pod it died of
 ///     (`LOAM_STATE_DIR`): an existing directory of this node's agents alone. Default: none, then nobody is
 ///     isolated (hazard P5), and an agent that starts while the control plane is away knows no mesh (hazard P6)
 /// @param meshMaxAge how old a mesh that a predecessor left may be, counted from the last moment at which it
 ///     was what the control plane said (`LOAM_MESH_MAX_AGE`); 0s: none is left or used. Default 24 h, as long
-///     as a certificate lasts: until then agents that do not restart go on with what they know as well
+///     as a certificate lasts: until then agents that do not restart go on with what they know as well; 0s with
+///     `XDS_ON_DEMAND`, where an agent knows a part, and nobody could say of which addresses
 /// @param certificateLifetime asked of the CA (`SECRET_TTL`). Default 24 h
 /// @param workers event loops for traffic (`ZTUNNEL_WORKER_THREADS`: a number, `N%` of the cores, or 0 for all
 ///     cores, where `ZTUNNEL_CPU_LIMIT` may say how many those are). Default: `ZTUNNEL_RESOURCE_CPU_LIMIT`, else the
@@ -29,6 +34,7 @@ public record AgentConfig(
         AdminConfig admin,
         LogConfig log,
         Path zdsSocket,
+        boolean onDemand,
         String stateDirectory,
         Duration meshMaxAge,
         Duration certificateLifetime,
@@ -36,6 +42,26 @@ public record AgentConfig(
     public AgentConfig {
         checkLifetime(certificateLifetime);
         checkWorkers(workers, sockets);
+        checkOnDemand(onDemand, dns, meshMaxAge);
+    }
+
+    /// @param meshMaxAge see above
+    static void checkOnDemand(boolean onDemand, DnsConfig dns, Duration meshMaxAge) {
+        new Checks()
+                .require(
+                        !onDemand || !dns.enabled(),
+                        "XDS_ON_DEMAND",
+                        onDemand,
+                        "false, or ISTIO_META_DNS_CAPTURE=false with it: the DNS proxy, which is on by default, answers"
+                                + " from the whole mesh, and an agent that asks for addresses one by one does not know"
+                                + " it")
+                .require(
+                        !onDemand || meshMaxAge.isZero(),
+                        "LOAM_MESH_MAX_AGE",
+                        meshMaxAge,
+                        "0s or not set with XDS_ON_DEMAND=true, since an agent that knows parts of the mesh leaves none"
+                                + " to its successor")
+                .done();
     }
 
     static void checkLifetime(Duration certificateLifetime) {

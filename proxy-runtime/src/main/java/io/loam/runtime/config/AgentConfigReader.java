@@ -52,7 +52,6 @@ public final class AgentConfigReader {
     private static final Map<String, String> REFUSED_IF_TRUE = Map.of(
             "FAKE_CA", "self-signed test certificates are not offered; run ca-server",
             "TLS12_ENABLED", "tunnels speak TLS 1.3 only",
-            "XDS_ON_DEMAND", "on-demand discovery is not offered yet",
             "UNSTABLE_ENABLE_SOCKS5", "there is no SOCKS listener",
             "LOCALHOST_APP_TUNNEL", "application tunnels are not offered yet, connections that need one are refused",
             "AUTHZ_POLICY_INFO_LOGGING", "the access log names the policy that refused a connection");
@@ -114,6 +113,11 @@ public final class AgentConfigReader {
         var log = part(this::log);
         var lifetime = duration("SECRET_TTL", Duration.ofHours(24));
         check(() -> AgentConfig.checkLifetime(lifetime));
+        boolean onDemand = flag("XDS_ON_DEMAND", false);
+        var meshMaxAge = duration("LOAM_MESH_MAX_AGE", onDemand ? Duration.ZERO : Duration.ofHours(24));
+        if (dns != null) {
+            check(() -> AgentConfig.checkOnDemand(onDemand, dns, meshMaxAge));
+        }
         int workers = workers();
         if (sockets != null) {
             check(() -> AgentConfig.checkWorkers(workers, sockets));
@@ -143,8 +147,9 @@ public final class AgentConfigReader {
                 admin,
                 log,
                 Path.of(text("INPOD_UDS", DEFAULT_ZDS_SOCKET.toString())),
+                onDemand,
                 text("LOAM_STATE_DIR", ""),
-                duration("LOAM_MESH_MAX_AGE", Duration.ofHours(24)),
+                meshMaxAge,
                 lifetime,
                 workers);
     }

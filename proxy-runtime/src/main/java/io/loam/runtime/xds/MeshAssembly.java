@@ -1,5 +1,6 @@
 package io.loam.runtime.xds;
 
+import io.loam.model.mesh.MeshDelta;
 import io.loam.model.mesh.MeshSnapshot;
 import io.loam.model.mesh.MeshView;
 import io.loam.protocol.proto.discovery.DeltaDiscoveryResponse;
@@ -24,15 +25,21 @@ import org.jspecify.annotations.Nullable;
 final class MeshAssembly {
     private final MeshView view;
     private final Set<String> rootNamespaces;
+
+    /// Null: everything there is is wanted.
+    private final @Nullable Interest interest;
+
     private final Map<ResourceType, Held> held = new EnumMap<>(ResourceType.class);
     private final EnumSet<ResourceType> heard = EnumSet.noneOf(ResourceType.class);
     private MeshSnapshot mesh;
     private @Nullable SavedMesh saved;
 
     /// @param rootNamespaces whose policies may govern the whole mesh
-    MeshAssembly(MeshView view, Set<String> rootNamespaces) {
+    /// @param interest which addresses are wanted, null for all
+    MeshAssembly(MeshView view, Set<String> rootNamespaces, @Nullable Interest interest) {
         this.view = view;
         this.rootNamespaces = Set.copyOf(rootNamespaces);
+        this.interest = interest;
         this.mesh = view.current();
         for (var type : ResourceType.values()) {
             held.put(type, new Held());
@@ -98,9 +105,10 @@ final class MeshAssembly {
         var after = new Held(before);
         var reading = new DeltaReading(type, rootNamespaces);
         for (var name : response.getRemovedResourcesList()) {
-            reading.remove(name);
-            after.versions.remove(name);
             after.replaced.remove(name);
+            if (after.versions.remove(name) != null) { // or "nobody has this name", which changes nothing
+                reading.remove(name);
+            }
         }
         for (var resource : response.getResourcesList()) {
             var name = resource.getName();
@@ -123,11 +131,49 @@ final class MeshAssembly {
         }
         held.put(type, after); // not earlier: what is said to be held and is not in the mesh never comes again
         heard.add(type);
-        if (heard.size() == ResourceType.values().length) {
+        if (interest != null && type == ResourceType.ADDRESS) {
+            drop(interest, interest.onApplied(response, mesh));
+        }
+        if (isWhole()) {
             saved = null;
             publish();
+            if (interest != null) {
+                interest.onPublished(); // not earlier: who goes on by it looks at the mesh in force
+            }
         }
         return reading.problems();
+    }
+
+    private boolean isWhole() {
+        return heard.size() == ResourceType.values().length;
+    }
+
+    /// Drops addresses that nobody on this node needs any more.
+    ///
+    /// @return names that the control plane is to be told are given up
+    List<String> sweep(Interest asked) {
+        var dropped = asked.sweep(mesh, of(ResourceType.ADDRESS).versions.keySet());
+        drop(asked, dropped.resources());
+        if (isWhole() && !dropped.resources().isEmpty()) {
+            publish();
+        }
+        return dropped.names();
+    }
+
+    private void drop(Interest asked, List<String> names) {
+        if (names.isEmpty()) {
+            return;
+        }
+        var after = new Held(of(ResourceType.ADDRESS));
+        var delta = MeshDelta.builder();
+        for (var name : names) {
+            delta.removeAddress(name);
+            after.versions.remove(name);
+            after.replaced.remove(name);
+        }
+        mesh = mesh.apply(delta.build());
+        held.put(ResourceType.ADDRESS, after);
+        asked.onDropped(names);
     }
 
     private Held of(ResourceType type) {

@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
@@ -31,9 +32,11 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
-/// Keeps the mesh in step with the control plane: one stream of delta ADS, wildcard subscriptions (wire reference,
-/// 4.1 and 4.2).
+/// Keeps the mesh in step with the control plane: one stream of delta ADS, wildcard subscriptions (wire
+/// reference, 4.1 and 4.2). With an {@link AddressDemand}, addresses are subscribed to one by one instead, as
+/// connections need them, and dropped when they do not any more ({@link Interest}).
 ///
 /// One thread does everything that takes time: it reads messages, one at a time and only asks for the next when the
 /// last is applied, builds the next snapshot and publishes it. A resource that cannot be read is named in a NACK, and
@@ -52,6 +55,12 @@ public final class XdsClient implements AutoCloseable {
     /// say is better than what it said once. Connections wait meanwhile.
     static final Duration SILENCE = Duration.ofSeconds(5);
 
+    /// How often is looked for addresses that nobody needs any more.
+    static final Duration SWEEP = Duration.ofSeconds(10);
+
+    /// All resources of a type.
+    private static final String EVERYTHING = "*";
+
     /// INVALID_ARGUMENT of google.rpc.Code: what a NACK carries.
     private static final int INVALID_ARGUMENT = 3;
 
@@ -68,6 +77,10 @@ public final class XdsClient implements AutoCloseable {
     private final Backoff backoff;
     private final MeshAssembly assembly;
     private final MeshMemory memory;
+
+    /// Null: all addresses are subscribed to.
+    private final @Nullable OnDemand onDemand;
+
     private final Thread thread;
     private volatile boolean closed;
 
@@ -75,13 +88,16 @@ public final class XdsClient implements AutoCloseable {
     private boolean stale;
 
     /// @param view published to by this client alone
-    /// @param memory what a predecessor left, and what is left to a successor
+    /// @param memory what a predecessor left, and what is left to a successor; of nothing where `demand` is
+    ///     given
+    /// @param demand the addresses to be asked for; null: all there are
     public XdsClient(
             UpstreamChannels channels,
             UpstreamConfig upstream,
             NodeConfig node,
             MeshView view,
             MeshMemory memory,
+            @Nullable AddressDemand demand,
             Readiness readiness,
             PrometheusRegistry registry,
             Timer clock,
@@ -93,7 +109,9 @@ public final class XdsClient implements AutoCloseable {
         this.memory = memory;
         this.readiness = readiness;
         this.metrics = new XdsMetrics(registry, clock);
-        this.assembly = new MeshAssembly(view, rootNamespaces(node.podNamespace()));
+        onDemand = demand == null ? null : new OnDemand(demand, new Interest(demand, node.nodeName()));
+        this.assembly = new MeshAssembly(
+                view, rootNamespaces(node.podNamespace()), onDemand == null ? null : onDemand.interest);
         this.clock = clock;
         this.backoff = new Backoff(FIRST_PAUSE, LONGEST_PAUSE, PAUSE_JITTER, random);
         for (var type : ResourceType.values()) {
@@ -165,11 +183,18 @@ public final class XdsClient implements AutoCloseable {
         try {
             AggregatedDiscoveryServiceGrpc.newStub(channel).deltaAggregatedResources(stream);
             for (var type : ResourceType.values()) {
-                stream.send(DeltaDiscoveryRequest.newBuilder()
+                var first = DeltaDiscoveryRequest.newBuilder()
                         .setNode(node)
                         .setTypeUrl(type.url())
-                        .putAllInitialResourceVersions(assembly.versions(type))
-                        .build());
+                        .putAllInitialResourceVersions(assembly.versions(type));
+                if (onDemand != null && type == ResourceType.ADDRESS) {
+                    onDemand.begin(stream, first);
+                }
+                stream.send(first.build());
+            }
+            if (onDemand != null) {
+                onDemand.ask(stream, onDemand.demand.unanswered());
+                onDemand.sweepLater(stream);
             }
             boolean established = false;
             while (true) {
@@ -190,6 +215,16 @@ public final class XdsClient implements AutoCloseable {
                     case Event.Silence _ -> {
                         if (heard.isEmpty()) { // otherwise the rest is on its way
                             fallBack("nothing heard within " + SILENCE);
+                        }
+                    }
+                    case Event.Wanted _ -> {
+                        if (onDemand != null) {
+                            onDemand.ask(stream, onDemand.demand.unsent());
+                        }
+                    }
+                    case Event.Sweep _ -> {
+                        if (onDemand != null) {
+                            onDemand.sweep(stream);
                         }
                     }
                     case Event.Ended(var status) -> {
@@ -214,11 +249,17 @@ public final class XdsClient implements AutoCloseable {
             readiness.unremark(STALE);
         }
         metrics.inStep();
+        if (onDemand != null) {
+            onDemand.demand.inStep();
+        }
         memory.inStep(view.current());
     }
 
     private void outOfStep() {
         metrics.outOfStep();
+        if (onDemand != null) {
+            onDemand.demand.detach();
+        }
         memory.outOfStep();
     }
 
@@ -272,14 +313,17 @@ public final class XdsClient implements AutoCloseable {
         metrics.received(type, response.getSerializedSize());
         var problems = assembly.apply(type, response);
         readiness.done(task(type));
-        log.info(
-                "mesh updated type={} resources={} removed={} rejected={} version={} duration.ms={}",
-                type,
-                response.getResourcesCount(),
-                response.getRemovedResourcesCount(),
-                problems.size(),
-                view.current().version(),
-                TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began));
+        // On demand, an answer for each new destination of a connection is a response of its own.
+        var level = onDemand != null && type == ResourceType.ADDRESS ? Level.DEBUG : Level.INFO;
+        log.atLevel(level)
+                .log(
+                        "mesh updated type={} resources={} removed={} rejected={} version={} duration.ms={}",
+                        type,
+                        response.getResourcesCount(),
+                        response.getRemovedResourcesCount(),
+                        problems.size(),
+                        view.current().version(),
+                        TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began));
         if (!problems.isEmpty()) {
             metrics.rejected(type, problems.size());
             var message = String.join("; ", problems);
@@ -296,6 +340,50 @@ public final class XdsClient implements AutoCloseable {
                 .build();
     }
 
+    /// What is said about single addresses. Of this client's thread.
+    private final class OnDemand {
+        final AddressDemand demand;
+        final Interest interest;
+
+        OnDemand(AddressDemand demand, Interest interest) {
+            this.demand = demand;
+            this.interest = interest;
+        }
+
+        /// To and off everything, and to what the mesh in force speaks for: its versions stand in the same
+        /// request, so only what differs comes.
+        void begin(DeltaStream stream, DeltaDiscoveryRequest.Builder first) {
+            first.addResourceNamesSubscribe(EVERYTHING)
+                    .addResourceNamesUnsubscribe(EVERYTHING)
+                    .addAllResourceNamesSubscribe(demand.attach(() -> stream.events.add(new Event.Wanted())));
+        }
+
+        /// Not with the first request: what is asked for in a later one is answered even if it is held already.
+        void ask(DeltaStream stream, List<String> names) {
+            if (!names.isEmpty()) {
+                stream.send(change().addAllResourceNamesSubscribe(names).build());
+                log.debug("addresses asked for names={}", names);
+            }
+        }
+
+        void sweep(DeltaStream stream) {
+            var names = assembly.sweep(interest);
+            if (!names.isEmpty()) {
+                stream.send(change().addAllResourceNamesUnsubscribe(names).build());
+                log.debug("addresses given up names={}", names);
+            }
+            sweepLater(stream);
+        }
+
+        void sweepLater(DeltaStream stream) {
+            var _ = clock.after(SWEEP, () -> stream.events.add(new Event.Sweep()));
+        }
+
+        private DeltaDiscoveryRequest.Builder change() {
+            return DeltaDiscoveryRequest.newBuilder().setTypeUrl(ResourceType.ADDRESS.url());
+        }
+    }
+
     private sealed interface Event {
         record Message(DeltaDiscoveryResponse response) implements Event {}
 
@@ -303,6 +391,12 @@ public final class XdsClient implements AutoCloseable {
 
         /// Time has passed.
         record Silence() implements Event {}
+
+        /// There are addresses to be asked for.
+        record Wanted() implements Event {}
+
+        /// It is time to look for addresses that nobody needs.
+        record Sweep() implements Event {}
     }
 
     /// Hands what gRPC's thread hears to ours. At most one message waits: the next is asked for when it is applied.

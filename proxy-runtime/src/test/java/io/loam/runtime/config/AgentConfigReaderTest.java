@@ -225,7 +225,6 @@ class AgentConfigReaderTest {
     @CsvSource(delimiter = '|', textBlock = """
             FAKE_CA                    | true              | self-signed test certificates are not offered; run ca-server
             TLS12_ENABLED              | true              | tunnels speak TLS 1.3 only
-            XDS_ON_DEMAND              | true              | on-demand discovery is not offered yet
             UNSTABLE_ENABLE_SOCKS5     | true              | there is no SOCKS listener
             LOCALHOST_APP_TUNNEL       | true              | application tunnels are not offered yet, connections that need one are refused
             AUTHZ_POLICY_INFO_LOGGING  | true              | the access log names the policy that refused a connection
@@ -239,6 +238,18 @@ class AgentConfigReaderTest {
         assertThatThrownBy(() -> read(Map.of(key, value)))
                 .hasMessage(key + ": " + value + " (expected: not set; " + reason + ")");
         assertThat(read(Map.of(key, "")).workers()).as("\"\" means not set").isEqualTo(2);
+    }
+
+    /// Wire reference, section 11.
+    @Test
+    void whoAsksForAddressesOneByOneHasNoDnsProxyAndLeavesNoMesh() {
+        assertThatThrownBy(() -> read(Map.of("XDS_ON_DEMAND", "true", "LOAM_MESH_MAX_AGE", "1h")))
+                .hasMessage("""
+                        XDS_ON_DEMAND: true (expected: false, or ISTIO_META_DNS_CAPTURE=false with it: the DNS proxy, which is on by default, answers from the whole mesh, and an agent that asks for addresses one by one does not know it)
+                        LOAM_MESH_MAX_AGE: PT1H (expected: 0s or not set with XDS_ON_DEMAND=true, since an agent that knows parts of the mesh leaves none to its successor)""");
+        var config = read(Map.of("XDS_ON_DEMAND", "true", "ISTIO_META_DNS_CAPTURE", "false"));
+        assertThat(config.onDemand()).isTrue();
+        assertThat(config.meshMaxAge()).isZero();
     }
 
     @Test

@@ -37,7 +37,7 @@ class MeshAssemblyTest {
     private static final InetAddress VIRTUAL = InetAddress.ofLiteral("10.96.0.1");
 
     private final MeshView view = new MeshView();
-    private final MeshAssembly assembly = new MeshAssembly(view, Set.of("loam-system"));
+    private final MeshAssembly assembly = new MeshAssembly(view, Set.of("loam-system"), null);
 
     @Test
     void publishesNoWorkloadsBeforeTheirPolicies() {

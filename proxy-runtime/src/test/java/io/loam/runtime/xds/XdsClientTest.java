@@ -546,6 +546,7 @@ class XdsClientTest {
                 NODE,
                 view,
                 memory,
+                null,
                 readiness,
                 metrics,
                 timer,
