@@ -105,6 +105,7 @@ final class TransferNetnsIT {
         }
         var logs = List.of(mesh.accessLog("na"), mesh.accessLog("nb"));
         var tunnels = tunnelPorts();
+        assertThat(tunnels).isNotEmpty();
         long lost;
         int rounds = 0;
         long began = System.nanoTime();
