@@ -52,7 +52,8 @@ public final class AddressDemand {
     /// they tell by themselves when somebody gets it.
     static final Duration BELIEVED = Duration.ofSeconds(30);
 
-    /// Names are forgotten sooner, by this factor, when there are nearly as many as may be.
+    /// Names are forgotten sooner, by this factor, when there are nearly as many as may be; and those that nobody
+    /// has at once when there are.
     private static final int HASTE = 10;
 
     private final LongSupplier nanoTime;
@@ -67,6 +68,9 @@ public final class AddressDemand {
     private final Counter forgotten;
     private volatile Runnable wake = () -> {};
     private volatile boolean connected;
+
+    /// Somebody was refused because there are too many.
+    private volatile boolean crowded;
 
     /// Heard, and not in force yet. Of the client's thread.
     private final Map<String, Answer> heard = new HashMap<>();
@@ -122,6 +126,8 @@ public final class AddressDemand {
     public boolean use(String name) {
         if (!names.containsKey(name) && isFull(1)) {
             refused.labelValues("too_many").inc();
+            crowded = true;
+            wakeClient();
             return false;
         }
         touch(name, 1);
@@ -194,9 +200,13 @@ public final class AddressDemand {
         if (found.due) {
             found.due = false;
             unsent.add(key); // after the name is there to be found
-            if (woken.compareAndSet(false, true)) {
-                wake.run();
-            }
+            wakeClient();
+        }
+    }
+
+    private void wakeClient() {
+        if (woken.compareAndSet(false, true)) {
+            wake.run();
         }
     }
 
@@ -331,11 +341,20 @@ public final class AddressDemand {
         listeners.forEach(Runnable::run);
     }
 
+    /// Whether names are to be forgotten now, and not at the next occasion: who tries one address after another
+    /// must not keep others from theirs.
+    boolean takeCrowded() {
+        boolean was = crowded;
+        crowded = false;
+        return was && names.size() >= MOST_NAMES;
+    }
+
     /// Forgets names that were not used for long enough.
     ///
     /// @return which
     List<String> forget() {
-        int factor = names.size() > MOST_NAMES / 4 * 3 ? HASTE : 1;
+        int size = names.size();
+        int factor = size >= MOST_NAMES ? Integer.MAX_VALUE : size > MOST_NAMES / 4 * 3 ? HASTE : 1;
         long now = nanoTime.getAsLong();
         var gone = new ArrayList<String>();
         for (var key : names.keySet()) {
@@ -368,8 +387,10 @@ public final class AddressDemand {
 
         /// Does the bookkeeping of its end, too.
         boolean isOver(long now, int factor) {
-            var keep = answer == Answer.PRESENT ? UNUSED : UNUSED_ABSENT;
-            boolean over = uses == 0 && now - usedNanos > keep.toNanos() / factor;
+            long keep = answer == Answer.PRESENT
+                    ? UNUSED.toNanos() / Math.min(factor, HASTE)
+                    : UNUSED_ABSENT.toNanos() / factor;
+            boolean over = uses == 0 && now - usedNanos >= keep;
             if (over && answer == Answer.PENDING) {
                 pending.decrementAndGet();
             }

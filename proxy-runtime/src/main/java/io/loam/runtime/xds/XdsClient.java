@@ -219,12 +219,13 @@ public final class XdsClient implements AutoCloseable {
                     }
                     case Event.Wanted _ -> {
                         if (onDemand != null) {
-                            onDemand.ask(stream, onDemand.demand.unsent());
+                            onDemand.answerDemand(stream);
                         }
                     }
                     case Event.Sweep _ -> {
                         if (onDemand != null) {
                             onDemand.sweep(stream);
+                            onDemand.sweepLater(stream);
                         }
                     }
                     case Event.Ended(var status) -> {
@@ -366,13 +367,19 @@ public final class XdsClient implements AutoCloseable {
             }
         }
 
+        void answerDemand(DeltaStream stream) {
+            ask(stream, demand.unsent());
+            if (demand.takeCrowded()) {
+                sweep(stream);
+            }
+        }
+
         void sweep(DeltaStream stream) {
             var names = assembly.sweep(interest);
             if (!names.isEmpty()) {
                 stream.send(change().addAllResourceNamesUnsubscribe(names).build());
                 log.debug("addresses given up names={}", names);
             }
-            sweepLater(stream);
         }
 
         void sweepLater(DeltaStream stream) {

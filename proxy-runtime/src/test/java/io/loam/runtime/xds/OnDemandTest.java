@@ -220,6 +220,36 @@ class OnDemandTest {
         assertThat(counter("loam_xds_demand_refused")).isEqualTo(1);
     }
 
+    /// Who tries one address after another gives way to those who come after.
+    @Test
+    void addressesThatNobodyHasMakeRoom() throws Exception {
+        var stream = inStep();
+        use(stream, VIP);
+        send(stream, addresses(cart(null)));
+        for (int next = 1; next < AddressDemand.MOST_NAMES; next += AddressDemand.MOST_PENDING) {
+            int end = Math.min(AddressDemand.MOST_NAMES, next + AddressDemand.MOST_PENDING);
+            var absent = addresses();
+            for (int i = next; i < end; i++) {
+                var name = "/10." + (i >> 16) + "." + (i >> 8 & 255) + "." + (i & 255);
+                assertThat(demand.use(name)).isTrue();
+                demand.release(name);
+                absent.addRemovedResources(name);
+            }
+            for (int asked = next; asked < end; ) {
+                asked += stream.request().getResourceNamesSubscribeCount();
+            }
+            send(stream, absent);
+        }
+        await(() -> demand.states().size() == AddressDemand.MOST_NAMES);
+
+        pass(Duration.ofMillis(1));
+        assertThat(demand.use("/192.0.2.1")).as("there is no room").isFalse();
+
+        assertThat(stream.request().getResourceNamesUnsubscribeCount()).isEqualTo(AddressDemand.MOST_NAMES - 1);
+        use(stream, "/192.0.2.1");
+        assertThat(demand.isAnswered(VIP)).as("in use").isTrue();
+    }
+
     // --- what a name leads to ---
 
     @Test
