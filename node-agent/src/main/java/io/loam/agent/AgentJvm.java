@@ -36,6 +36,9 @@ public final class AgentJvm {
     /// Name of the AOT cache (JEP 514) that {@link AgentTraining} makes, in the folder of the agent's jar file.
     private static final String CACHE = "agent.aot";
 
+    /// Folder beside the jar files with the native libraries that they contain.
+    private static final String LIBRARIES = "native";
+
     /// How the agent's jar file is called, whatever its version.
     private static final String JAR = "node-agent-";
 
@@ -64,13 +67,27 @@ public final class AgentJvm {
                 .orElse(List.of());
     }
 
-    /// Where classes are not in jar files, as in a build, there is no cache.
+    /// Where the native libraries lie beside the agent's jar file, they are loaded from there. Without, Netty looks
+    /// for them in all jar files and writes each to a file of its own, at every start.
+    ///
+    /// @param classPath of the agent
+    public static List<String> libraryFlags(String classPath) {
+        return beside(classPath, LIBRARIES)
+                .filter(Files::isDirectory)
+                .map(folder -> List.of("-Djava.library.path=" + folder))
+                .orElse(List.of());
+    }
+
     private static Optional<Path> cache(String classPath) {
+        return beside(classPath, CACHE).filter(Files::isRegularFile);
+    }
+
+    /// Where classes are not in jar files, as in a build, there is nothing.
+    private static Optional<Path> beside(String classPath, String name) {
         for (var entry : classPath.split(File.pathSeparator)) {
             var jar = Path.of(entry);
             if (jar.getFileName() != null && jar.getFileName().toString().startsWith(JAR) && entry.endsWith(".jar")) {
-                var cache = jar.toAbsolutePath().resolveSibling(CACHE);
-                return Files.isRegularFile(cache) ? Optional.of(cache) : Optional.empty();
+                return Optional.of(jar.toAbsolutePath().resolveSibling(name));
             }
         }
         return Optional.empty();

@@ -66,6 +66,7 @@ final class BenchNetnsIT {
                 List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
         command.addAll(AgentJvm.flags(2));
         command.addAll(AgentJvm.cacheFlags(Programs.classPath()));
+        command.addAll(AgentJvm.libraryFlags(Programs.classPath()));
         command.addAll(List.of("-cp", Programs.classPath(), "io.loam.agent.Main"));
         var script = Files.writeString(
                 directory.resolve("other-proxy"), "#!/bin/sh\nexec '" + String.join("' '", command) + "'\n");

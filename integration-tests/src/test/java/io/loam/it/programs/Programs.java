@@ -10,6 +10,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,6 +37,7 @@ public final class Programs implements LauncherSessionListener {
 
     private static final Pattern SIGNATURE = Pattern.compile("META-INF/[^/]+\\.(SF|RSA|DSA|EC)");
     private static final String MANIFEST = "META-INF/MANIFEST.MF";
+    private static final String LIBRARIES = "META-INF/native/";
     private static final long TRAINING_SECONDS = 240;
     private static final String JAVA =
             Path.of(System.getProperty("java.home"), "bin", "java").toString();
@@ -112,8 +114,14 @@ public final class Programs implements LauncherSessionListener {
                 for (var cache : List.of("agent.aot", "lab.aot", "command.jsa")) {
                     Files.deleteIfExists(folder.resolve(cache));
                 }
+                var libraries = Files.createDirectories(folder.resolve("native"));
+                var ofThisMachine =
+                        System.getProperty("os.arch").equals("aarch64") ? "-linux-aarch_64.jar" : "-linux-x86_64.jar";
                 for (var source : sources) {
                     copy(source, folder.resolve(source.getFileName()));
+                    if (source.toString().endsWith(ofThisMachine)) {
+                        unpackLibraries(source, libraries);
+                    }
                 }
                 train(folder, classPath);
                 Files.writeString(stamp, made);
@@ -134,6 +142,23 @@ public final class Programs implements LauncherSessionListener {
                     .append('\n');
         }
         return made.toString();
+    }
+
+    /// Native libraries of this machine beside the jar files, see [AgentJvm#libraryFlags].
+    private static void unpackLibraries(Path jar, Path folder) throws IOException {
+        try (var from = new ZipFile(jar.toFile())) {
+            for (var entries = from.entries(); entries.hasMoreElements(); ) {
+                var entry = entries.nextElement();
+                if (entry.getName().startsWith(LIBRARIES) && entry.getName().endsWith(".so")) {
+                    try (var content = from.getInputStream(entry)) {
+                        Files.copy(
+                                content,
+                                folder.resolve(entry.getName().substring(LIBRARIES.length())),
+                                StandardCopyOption.REPLACE_EXISTING);
+                    }
+                }
+            }
+        }
     }
 
     private static void copy(Path source, Path copy) throws IOException {
@@ -171,6 +196,7 @@ public final class Programs implements LauncherSessionListener {
         var agent = new ArrayList<>(
                 List.of("unshare", "--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh", JAVA));
         agent.addAll(AgentJvm.flags(2));
+        agent.addAll(AgentJvm.libraryFlags(classPath));
         agent.addAll(List.of(
                 "-XX:AOTCacheOutput=" + folder.resolve("agent.aot"), "-cp", classPath, "io.loam.agent.AgentTraining"));
         run(agent, folder.resolve("training-agent.log"));

@@ -62,6 +62,7 @@ final class CachedStartNetnsIT {
         var agent = awaitProcess(MAIN, "/" + LAB + "/");
         assertThat(Files.readString(Path.of("/proc", Long.toString(agent.pid()), "maps")))
                 .contains(CACHE.toString());
+        awaitMapping(agent, Programs.folder().resolve("native") + "/libnetty_tcnative");
         assertThat(Files.readString(directory.resolve("loam.log"))).doesNotContain("[aot]", "[cds]");
         var lab = labProcess();
         assertThat(Files.readString(Path.of("/proc", Long.toString(lab.pid()), "maps")))
@@ -127,6 +128,16 @@ final class CachedStartNetnsIT {
         var pid = Pattern.compile("\"pid\":(\\d+)").matcher(announced);
         assertThat(pid.find()).as(announced).isTrue();
         return ProcessHandle.of(Long.parseLong(pid.group(1))).orElseThrow();
+    }
+
+    /// Libraries are loaded on the way to ready.
+    private static void awaitMapping(ProcessHandle process, String file) throws Exception {
+        var maps = Path.of("/proc", Long.toString(process.pid()), "maps");
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        while (!Files.readString(maps).contains(file)) {
+            assertThat(System.nanoTime()).as("no mapping of " + file).isLessThan(deadline);
+            Thread.sleep(20);
+        }
     }
 
     private static ProcessHandle awaitProcess(String program, String inEnvironment) throws InterruptedException {

@@ -78,6 +78,7 @@ final class AgentProcess implements AutoCloseable {
             var classPath = System.getProperty("java.class.path");
             command.addAll(AgentJvm.flags(WORKERS));
             command.addAll(AgentJvm.cacheFlags(classPath));
+            command.addAll(AgentJvm.libraryFlags(classPath));
             command.add(Culprits.errorFileOption(state));
             command.addAll(setup.jvmOptions());
             command.addAll(List.of("-cp", classPath, MAIN));
