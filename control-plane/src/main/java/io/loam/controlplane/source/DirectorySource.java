@@ -106,14 +106,17 @@ public final class DirectorySource implements AutoCloseable {
         }
     }
 
+    /// A key that was taken is always reset: one that is not says nothing any more, and only the next look at
+    /// everything would find what changes.
     private void awaitQuiet(WatchKey first) throws InterruptedException {
         long end = System.nanoTime() + LONGEST_WAIT.toNanos();
-        for (var key = first; key != null && System.nanoTime() < end; ) {
+        WatchKey key = first;
+        while (key != null) {
             key.pollEvents(); // what happened does not matter: the fingerprint tells
             if (!key.reset()) {
                 watched.values().remove(key);
             }
-            key = notifications.poll(QUIET.toMillis(), TimeUnit.MILLISECONDS);
+            key = System.nanoTime() - end < 0 ? notifications.poll(QUIET.toMillis(), TimeUnit.MILLISECONDS) : null;
         }
     }
 

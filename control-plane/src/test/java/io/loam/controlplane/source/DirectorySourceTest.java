@@ -59,6 +59,22 @@ class DirectorySourceTest {
         }
     }
 
+    /// Hazard P9: what never comes to rest is read in between, by its notifications. Without them there would be
+    /// three readings in this time, one per look at everything.
+    @Test
+    void readsAFileThatChangesAllTheTimeInBetween() throws Exception {
+        write("a.yaml", namespace("a0"));
+        try (var _ = DirectorySource.start(List.of(directory), states::add)) {
+            long end = System.nanoTime() + 3 * DirectorySource.RESCAN.toNanos();
+            for (int i = 1; states.size() < 4 && System.nanoTime() - end < 0; i++) {
+                write("a.yaml", namespace("a" + i));
+                TimeUnit.MILLISECONDS.sleep(5);
+            }
+
+            assertThat(states).hasSizeGreaterThanOrEqualTo(4);
+        }
+    }
+
     @Test
     void seesDirectoriesThatAreMadeLater() throws Exception {
         try (var _ = DirectorySource.start(List.of(directory), states::add)) {
