@@ -306,9 +306,9 @@ public final class LoopbackMesh implements AutoCloseable {
         return loops.control().next();
     }
 
-    /// Why the proxy has refused or lost a connection last, "" if it has not. Complete after {@link #close}.
-    String lastRefusal() {
-        return refusals.last();
+    /// Why the proxy has refused or lost a connection first, "" if it has not. Complete after {@link #close}.
+    String firstRefusal() {
+        return refusals.first();
     }
 
     /// Whether both pods have their certificates, so that a connection waits for nobody.

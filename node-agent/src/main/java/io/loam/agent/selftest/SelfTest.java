@@ -72,7 +72,7 @@ public final class SelfTest implements AutoCloseable {
                 return true;
             } finally {
                 mesh.close();
-                refusal = mesh.lastRefusal();
+                refusal = mesh.firstRefusal();
             }
         } catch (IOException | RuntimeException e) { // a bug here is a bug of the data path: not ready
             failure = e.getMessage() + (refusal.isEmpty() ? "" : " (" + refusal + ")");
