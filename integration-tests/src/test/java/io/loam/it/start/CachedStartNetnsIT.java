@@ -3,6 +3,7 @@ package io.loam.it.start;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.loam.agent.AgentJvm;
+import io.loam.it.bench.MeshBench;
 import io.loam.it.programs.Programs;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -133,25 +134,17 @@ final class CachedStartNetnsIT {
     /// Libraries are loaded on the way to ready.
     private static void awaitMapping(ProcessHandle process, String file) throws Exception {
         var maps = Path.of("/proc", Long.toString(process.pid()), "maps");
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
-        while (!Files.readString(maps).contains(file)) {
-            assertThat(System.nanoTime()).as("no mapping of " + file).isLessThan(deadline);
-            Thread.sleep(20);
-        }
+        MeshBench.await(
+                "a mapping of " + file, PATIENCE, () -> Files.readString(maps).contains(file));
     }
 
-    private static ProcessHandle awaitProcess(String program, String inEnvironment) throws InterruptedException {
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
-        while (System.nanoTime() < deadline) {
-            var found = ProcessHandle.allProcesses()
-                    .filter(process -> runs(process, program, inEnvironment))
-                    .findFirst();
-            if (found.isPresent()) {
-                return found.get();
-            }
-            Thread.sleep(20);
-        }
-        throw new AssertionError("no process of " + program + " of lab " + LAB);
+    private static ProcessHandle awaitProcess(String program, String inEnvironment) throws Exception {
+        return MeshBench.awaitValue(
+                "a process of " + program + " of lab " + LAB,
+                PATIENCE,
+                () -> ProcessHandle.allProcesses()
+                        .filter(process -> runs(process, program, inEnvironment))
+                        .findFirst());
     }
 
     /// @param inEnvironment what its environment names

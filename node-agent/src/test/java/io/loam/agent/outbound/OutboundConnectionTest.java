@@ -135,7 +135,7 @@ class OutboundConnectionTest {
         }
         assertThat(node.ended()).contains("UNKNOWN_DESTINATION").contains("/203.0.113.1");
         assertThat(node.dialer.targets).isEmpty();
-        await(() -> demand.states().values().stream().allMatch(state -> state.uses() == 0));
+        awaitUnused(demand);
     }
 
     @Test
@@ -152,7 +152,7 @@ class OutboundConnectionTest {
             assertThat(readAll(socket)).isEmpty();
         }
         assertThat(node.dialer.targets).containsExactly(OUTSIDE);
-        await(() -> demand.states().values().stream().allMatch(state -> state.uses() == 0));
+        awaitUnused(demand);
     }
 
     /// A closed egress and a mesh that forgets something meanwhile: what was not heard of yet is no reason to
@@ -172,6 +172,10 @@ class OutboundConnectionTest {
             controlPlane.has("/10.0.0.8");
             await(() -> streams.openings.size() == 1);
         }
+    }
+
+    private static void awaitUnused(AddressDemand demand) throws Exception {
+        await(() -> demand.states().values().stream().allMatch(state -> state.uses() == 0));
     }
 
     private void askFor(AddressDemand demand, Duration limit) {
