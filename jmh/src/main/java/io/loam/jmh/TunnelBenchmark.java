@@ -31,7 +31,7 @@ public class TunnelBenchmark {
     private static final int LARGEST_READ_BYTES = 256 << 10;
 
     /// What the agent reads at a time at most, so a large transfer is several writes and one flush.
-    private static final int READ_BYTES = 64 << 10;
+    private static final int READ_BYTES = 60 << 10;
 
     @Param({"false", "true"})
     public boolean tls;

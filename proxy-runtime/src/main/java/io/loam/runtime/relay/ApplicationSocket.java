@@ -32,7 +32,12 @@ import org.slf4j.LoggerFactory;
 public final class ApplicationSocket {
     private static final Logger log = LoggerFactory.getLogger(ApplicationSocket.class);
 
-    private static final AdaptiveReads READS = new AdaptiveReads(TunnelStream.FRAME_HEADER_BYTES, 64 << 10);
+    /// One read, with its frame's header and what TLS adds to it, goes over a link as one piece of the kernel's
+    /// (GSO). That holds as many whole segments as fit into 64 KiB: 61,768 bytes and more with every usual MTU.
+    /// With 64 KiB each read became two, the second of a few hundred bytes, and woke the peer twice.
+    static final int READ_BUFFER_BYTES = 60 << 10;
+
+    private static final AdaptiveReads READS = new AdaptiveReads(TunnelStream.FRAME_HEADER_BYTES, READ_BUFFER_BYTES);
 
     /// Bytes for a slow application that wait in this process, above and below which the other side pauses and
     /// resumes.

@@ -14,16 +14,26 @@ import io.netty.util.ResourceLeakDetector.Level;
 import java.lang.management.ManagementFactory;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Fast path, rule 3.
 class AdaptiveReadsTest {
     private static final int KIB = 1024;
 
+    /// 64 KiB less the kernel's reserve for headers of all layers.
+    private static final int LARGEST_PIECE_BYTES = 65_536 - 320 - 1;
+
+    private static final int RECORD_BYTES = 16 * KIB;
+
+    /// Header, type of content, tag (RFC 8446, 5.2).
+    private static final int RECORD_OVERHEAD_BYTES = 5 + 1 + 16;
+
     private final ExtendedHandle handle = (ExtendedHandle) new AdaptiveReads(0, 64 << 10).newHandle();
     private final DefaultChannelConfig config = new DefaultChannelConfig(new EmbeddedChannel());
 
     @Test
-    void growsFourfoldWhenAReadFillsTheBufferAndStopsAt64KiB() {
+    void growsFourfoldWhenAReadFillsTheBufferAndStopsAtItsLargest() {
         handle.reset(config);
         assertThat(fill()).isEqualTo(2 * KIB);
         assertThat(fill()).isEqualTo(8 * KIB);
@@ -61,14 +71,14 @@ class AdaptiveReadsTest {
 
     /// Hazard P14: a bulk transfer gives the loop back.
     @Test
-    void readsNoMoreThan64KiBInOneTurn() {
+    void readsNoMoreThan256KiBInOneTurn() {
         grow();
         handle.reset(config);
         int bytes = 0;
         do {
             bytes += fill();
         } while (handle.continueReading(() -> true));
-        assertThat(bytes).isEqualTo(64 * KIB);
+        assertThat(bytes).isEqualTo(256 * KIB);
     }
 
     @Test
@@ -84,6 +94,19 @@ class AdaptiveReadsTest {
             last = size;
         }
         assertThat(reads.guess() + 9).as("whole buffer").isEqualTo(64 * KIB);
+    }
+
+    /// What {@link ApplicationSocket} reads at most, as a frame in TLS records, in one piece of the kernel's: two would
+    /// wake the peer twice, and go twice through every hook on their way.
+    @ParameterizedTest
+    @ValueSource(ints = {1280, 1400, 1440, 1450, 1460, 1480, 1500, 8896, 8951, 9000, 9001})
+    void theLargestReadGoesOverALinkAsOnePiece(int mtu) {
+        int segment = mtu - 40 - 20 - 12; // headers of IPv6 and TCP, timestamps
+        int piece = (LARGEST_PIECE_BYTES / segment) * segment;
+        int records = (ApplicationSocket.READ_BUFFER_BYTES + RECORD_BYTES - 1) / RECORD_BYTES;
+
+        assertThat(ApplicationSocket.READ_BUFFER_BYTES + records * RECORD_OVERHEAD_BYTES)
+                .isLessThanOrEqualTo(piece);
     }
 
     /// Held number of the fast path: nothing on the heap for a read in steady state, the pooled buffer included.

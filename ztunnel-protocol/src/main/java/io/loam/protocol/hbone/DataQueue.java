@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// Stays in the flow controller's hands while it is not empty, and makes no garbage per buffer. Belongs to the
 /// tunnel's event loop.
 final class DataQueue implements Http2RemoteFlowController.FlowControlled {
-    /// With its header a frame fills four TLS records (rule 6).
+    /// With its header a frame fills at most four TLS records (rule 6).
     private static final int LARGEST_FRAME_BYTES = 64 << 10;
 
     private static final byte END_STREAM = 1;
