@@ -53,6 +53,8 @@ final class Libc {
     static final int PR_GET_DUMPABLE = 3;
     static final int PR_SET_DUMPABLE = 4;
 
+    static final int SCHED_BATCH = 3;
+
     static final int ENOENT = 2;
     static final int EINTR = 4;
     static final int EAGAIN = 11;
@@ -87,6 +89,7 @@ final class Libc {
     private static final MemorySegment GETRLIMIT = symbol("getrlimit");
     private static final MemorySegment SETRLIMIT = symbol("setrlimit");
     private static final MemorySegment PRCTL = symbol("prctl");
+    private static final MemorySegment SCHED_SETSCHEDULER = symbol("sched_setscheduler");
     private static final MemorySegment STRERROR = symbol("strerror");
 
     private Libc() {}
@@ -188,6 +191,11 @@ final class Libc {
 
     static int prctl(int option, long argument) throws LinuxException {
         return callInt("prctl", PRCTL, option, argument, 0, 0);
+    }
+
+    /// Of the calling thread.
+    static void schedSetscheduler(int policy, MemorySegment priority) throws LinuxException {
+        callInt("sched_setscheduler", SCHED_SETSCHEDULER, 0, policy, priority.address(), 0);
     }
 
     /// @param what the call as an error names it
