@@ -88,7 +88,7 @@ class PodSocketsNetnsIT {
         assertThat(config.getOption(EpollChannelOption.TCP_KEEPINTVL)).isEqualTo(11);
         assertThat(config.getOption(EpollChannelOption.TCP_KEEPCNT)).isEqualTo(5);
         assertThat(config.getOption(EpollChannelOption.TCP_NOTSENT_LOWAT)).isEqualTo(64L << 10);
-        assertThat(config.getWriteBufferHighWaterMark()).isEqualTo(256 << 10);
+        assertThat(config.getWriteBufferHighWaterMark()).isEqualTo(512 << 10);
         assertThat((Object) config.getRecvByteBufAllocator()).isInstanceOf(AdaptiveReads.class);
     }
 }

@@ -182,7 +182,7 @@ class DataFlowTest {
     void streamsTogetherNeverExceedTheWindowOfTheConnection(int granted) {
         peer.bytes(WireFrames.settings(WireFrames.INITIAL_WINDOW_SIZE, 1 << 20, WireFrames.MAX_FRAME_SIZE, 64 << 10));
         peer.connect(STREAM + 2);
-        peer.tunnel.config().setWriteBufferWaterMark(new WriteBufferWaterMark(128 << 10, 256 << 10)); // as agents
+        peer.tunnel.config().setWriteBufferWaterMark(new WriteBufferWaterMark(256 << 10, 512 << 10)); // as agents
         peer.bytes(WireFrames.windowUpdate(0, granted));
         for (int i = 0; i < 10; i++) {
             opened.get(0).write(buffer("a".repeat(50_000), 9));
