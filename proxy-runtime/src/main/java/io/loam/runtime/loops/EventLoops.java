@@ -56,7 +56,7 @@ public final class EventLoops implements AutoCloseable {
     /// A worker that is woken interrupts nobody. What wakes it is a program of the pod, or another worker, that
     /// writes: interrupted at once, that one has the rest of its turn behind two switches of the processor, and
     /// the worker finds one request where a moment later there are several. On two cores 5,000 requests/s take a
-    /// third less CPU and time so; beside programs that compute without a pause the median takes a fifth longer.
+    /// third less CPU and time so; beside programs that compute without a pause the median takes a quarter longer.
     private static final class WorkerThreads extends DefaultThreadFactory {
         private static final Logger log = LoggerFactory.getLogger(EventLoops.class);
 
