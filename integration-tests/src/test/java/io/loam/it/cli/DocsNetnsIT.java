@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.loam.cli.lab.LabDirectory;
 import io.loam.cli.lab.LabException;
 import io.loam.cli.lab.RunningLab;
+import io.loam.it.bench.MeshBench;
 import io.loam.it.programs.Programs;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -52,7 +53,6 @@ final class DocsNetnsIT {
     private static final boolean RECORD = Boolean.getBoolean("loam.docs.record");
     /// More than the lab's own longest limits: 30 s for a pod's programs to end, a minute for a command.
     private static final Duration PATIENCE = Duration.ofMinutes(2);
-    private static final Duration POLL = Duration.ofMillis(50);
     private static final long COMMAND_SECONDS = 120;
     private static final Pattern FENCE = Pattern.compile("(?ms)^```(\\S*)(?: ([^\\n]*))?\\n(.*?)^```$");
 
@@ -155,7 +155,7 @@ final class DocsNetnsIT {
     }
 
     /// Gives the shared lab the files that this command makes in an empty directory, and no others.
-    private static void beginAnew(String command) throws IOException, InterruptedException, LabException {
+    private static void beginAnew(String command) throws Exception {
         var scratch = Files.createDirectory(shared.resolve("next"));
         equip(scratch, SHARED_LAB);
         run(command, scratch);
@@ -172,14 +172,12 @@ final class DocsNetnsIT {
         for (var left : List.of("shop", "samples", "loam", "output", "")) {
             Files.delete(scratch.resolve(left));
         }
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
         var lab = sharedLab().orElseThrow();
-        while (!lab.status().path("state").asText().equals("ready")) {
-            assertThat(System.nanoTime() - deadline)
-                    .as("ready with the files of the next page: %s", lab.status())
-                    .isNegative();
-            Thread.sleep(POLL);
-        }
+        MeshBench.await("ready with the files of the next page", PATIENCE, () -> {
+            var status = lab.status();
+            assertThat(status.path("state").asText()).as("%s", status).isEqualTo("ready");
+            return true;
+        });
     }
 
     private static Optional<RunningLab> sharedLab() throws LabException {
